@@ -1,0 +1,8 @@
+"""Connectors: the last known state of every outlet."""
+
+from django.apps import AppConfig
+
+
+class ConnectorsConfig(AppConfig):
+    name = "connectors"
+    verbose_name = "Connectors"

@@ -1,0 +1,11 @@
+"""The project itself as an app: its management commands and system checks."""
+
+from django.apps import AppConfig
+
+
+class EvchargingConfig(AppConfig):
+    name = "evcharging"
+    verbose_name = "EV charging"
+
+    def ready(self) -> None:
+        from evcharging import checks  # noqa: F401  (registers the checks; needs the app registry)

@@ -1,0 +1,15 @@
+"""The ASGI application: HTTP is Django's, WebSockets are the gateway's."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evcharging.settings")
+
+from django.core.asgi import get_asgi_application  # noqa: E402
+
+http_application = get_asgi_application()  # before what follows: it fills the app registry
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+
+from evcharging.gateway.routing import websocket_urlpatterns  # noqa: E402
+
+application = ProtocolTypeRouter({"http": http_application, "websocket": URLRouter(websocket_urlpatterns)})

@@ -1,0 +1,1 @@
+"""System checks: wrong combinations of settings, each with an id and a hint."""

@@ -1,0 +1,64 @@
+"""/healthz: the process is up. /readyz: database and migrations are ready; Redis is reported and not required."""
+
+import threading
+from collections.abc import Callable
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django_redis import get_redis_connection
+from redis.exceptions import RedisError
+
+_started = threading.Event()
+
+
+def mark_ready() -> None:
+    """Say that migrations are applied and the process can serve."""
+    _started.set()
+
+
+def ready() -> bool:
+    """Tell whether this process has finished its start: until then the gateway takes no charger."""
+    return _started.is_set()
+
+
+class HealthMiddleware:
+    """Answers both addresses before anything that could refuse a prober: host names, TLS redirect, sessions."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path == "/healthz":
+            return HttpResponse("ok\n", content_type="text/plain")
+        if request.path == "/readyz":
+            return _readiness()
+        return self.get_response(request)
+
+
+def _readiness() -> JsonResponse:
+    database = "ok" if _database_answers() else "away"
+    states = {
+        "database": database,
+        "migrations": "applied" if ready() else "pending",
+        "redis": "ok" if _redis_answers() else "away",
+    }
+    return JsonResponse(states, status=200 if ready() and database == "ok" else 503)
+
+
+def _database_answers() -> bool:
+    if not ready():  # the start is still busy with it, and must not be raced for the embedded server
+        return False
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return False
+    return True
+
+
+def _redis_answers() -> bool:
+    try:
+        return bool(get_redis_connection("default").ping())
+    except (RedisError, ImproperlyConfigured):
+        return False

@@ -1,0 +1,33 @@
+"""Logs to stdout, one event a line: JSON, or text for people where stdout is a terminal."""
+
+import sys
+from typing import Any
+
+
+def logging_configuration(*, output: str, level: str) -> dict[str, Any]:
+    """Return LOGGING. `output` is json, text or auto: text if stdout is a terminal, else JSON."""
+    if output == "auto":
+        output = "text" if sys.stdout.isatty() else "json"
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": "evcharging.log_format.JsonLines",
+            },
+            "text": {
+                "()": "evcharging.log_format.TextLines",
+            },
+        },
+        "handlers": {
+            "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": output},
+        },
+        "root": {"handlers": ["stdout"], "level": level},
+        "loggers": {
+            "django": {"handlers": [], "level": level, "propagate": True},
+            "django.server": {"handlers": [], "level": level, "propagate": True},
+            # what it says at INFO and below is about its own sockets
+            "daphne": {"level": "WARNING"},
+            "twisted": {"level": "WARNING"},
+        },
+    }

@@ -1,0 +1,71 @@
+"""Run as a script by root: become another user, for good, and execute a program.
+
+    python -I run_as.py UID GID PATH… -- PROGRAM ARGUMENT…
+
+PostgreSQL refuses to run as root. Where the clone or the data folder lies below a folder that the other user cannot
+enter (/root/…), no permission is changed: the program keeps the one capability to pass such folders, and only then.
+A program of its own and not a preexec_fn, because code between fork and exec can deadlock in a threaded parent.
+"""
+
+import ctypes
+import os
+import sys
+
+_PR_SET_KEEPCAPS = 8
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_RAISE = 2
+_LINUX_CAPABILITY_VERSION_3 = 0x20080522
+#: Tried in this order; the first passes folders and reads files, the second (all that some containers have) also writes.
+_CAP_DAC_READ_SEARCH = 2
+_CAP_DAC_OVERRIDE = 1
+
+
+class _Header(ctypes.Structure):
+    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+
+
+class _Data(ctypes.Structure):
+    _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
+
+
+def _reachable(paths: list[str]) -> bool:
+    for path in paths:
+        try:
+            os.stat(os.path.join(path, ".") if os.path.isdir(path) else path)
+            if not os.access(path, os.R_OK | os.X_OK, effective_ids=True):
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def _raise_capability(capability: int) -> bool:
+    """Make `capability`, which the process is still permitted, survive the exec."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    data = (_Data * 2)(_Data(1 << capability, 1 << capability, 1 << capability), _Data(0, 0, 0))
+    if libc.capset(ctypes.byref(_Header(_LINUX_CAPABILITY_VERSION_3, 0)), data) != 0:
+        return False
+    return bool(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0) == 0)
+
+
+def main(arguments: list[str]) -> None:
+    """Drop to the user, keep a capability only if the paths cannot be reached without it, execute."""
+    uid, gid = int(arguments[0]), int(arguments[1])
+    end = arguments.index("--")
+    paths, command = arguments[2:end], arguments[end + 1 :]
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    os.setgroups([])
+    os.setresgid(gid, gid, gid) if hasattr(os, "setresgid") else os.setgid(gid)
+    os.setresuid(uid, uid, uid) if hasattr(os, "setresuid") else os.setuid(uid)
+    if not _reachable(paths) and not (
+        sys.platform == "linux"
+        and any(_raise_capability(capability) for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE))
+        and _reachable(paths)
+    ):
+        sys.exit(f"user {uid} cannot enter the folders of {' and '.join(paths)}")
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

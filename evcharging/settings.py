@@ -1,0 +1,245 @@
+"""Django's settings: the only reader of the environment; docs/operations/deploy.md lists the variables."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from evcharging.database_url import parse_database_url
+from evcharging.embedded import EmbeddedServers
+from evcharging.environment import Environment
+from evcharging.log_output import logging_configuration
+from evcharging.private_files import read_or_create_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+ENVIRONMENT = Environment(os.environ)
+
+# Where everything is kept that is not in a database elsewhere.
+DATA_DIR = Path(ENVIRONMENT.text("DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
+
+# Where chargers and staff connect.
+PORT = ENVIRONMENT.integer("PORT", 9000, minimum=1, maximum=65535)
+BIND = ENVIRONMENT.text("BIND", "127.0.0.1")
+
+# Behind a proxy that terminates TLS: cookies for https alone, HSTS, and the proxy's X-Forwarded-* headers are believed.
+BEHIND_TLS_PROXY = ENVIRONMENT.flag("BEHIND_TLS_PROXY")
+
+DEBUG = ENVIRONMENT.flag("DEBUG")
+
+
+def _secret_key() -> str:
+    key = ENVIRONMENT.text("SECRET_KEY")
+    if key:
+        return key
+    try:
+        return read_or_create_secret(DATA_DIR / "secret_key")
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"the data folder {DATA_DIR} cannot be used: {error.strerror or error} "
+            "(set DATA_DIR to a folder you can write)"
+        ) from None
+
+
+SECRET_KEY = _secret_key()
+
+
+def _allowed_hosts() -> list[str]:
+    """This machine's own names unless told: a browser elsewhere needs its name for us in ALLOWED_HOSTS."""
+    own = ["localhost", "127.0.0.1", "[::1]"]
+    if BIND in ("0.0.0.0", "::", ""):
+        own.append(socket.gethostname())
+    elif BIND not in own:
+        own.append(f"[{BIND}]" if ":" in BIND else BIND)
+    return ENVIRONMENT.words("ALLOWED_HOSTS", own)
+
+
+ALLOWED_HOSTS = _allowed_hosts()
+CSRF_TRUSTED_ORIGINS = ENVIRONMENT.words("CSRF_TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.import_export",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "import_export",
+    "channels",
+    "evcharging",
+    "stations",
+    "connectors",
+    "id_tags",
+    "transactions",
+    "meter",
+    "status_notifications",
+]
+
+MIDDLEWARE = [
+    "evcharging.health.HealthMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "evcharging.urls"
+ASGI_APPLICATION = "evcharging.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Databases and Redis. What has no URL is embedded: started by whoever needs it first, with its data in DATA_DIR.
+_DATABASE_URL = ENVIRONMENT.text("DATABASE_URL")
+_REDIS_URL = ENVIRONMENT.text("REDIS_URL")
+EMBEDDED_SERVERS = EmbeddedServers(DATA_DIR, postgres=not _DATABASE_URL, valkey=not _REDIS_URL)
+
+
+def _database() -> dict[str, Any]:
+    if not _DATABASE_URL:
+        return EMBEDDED_SERVERS.postgres.django_database()
+    database = parse_database_url(_DATABASE_URL)
+    # A database that is away is noticed in seconds; over a socket libpq ignores what is about TCP.
+    database["OPTIONS"] = {
+        "connect_timeout": "5",
+        "keepalives_idle": "20",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "20000",
+        "application_name": "evcharging",
+    } | database["OPTIONS"]
+    return database
+
+
+def _redis_url() -> str:
+    url = _REDIS_URL or EMBEDDED_SERVERS.valkey.url()
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured("REDIS_URL must look like redis://:password@host:6379/0, rediss://… or unix://…")
+    return url
+
+
+DATABASES = {"default": {**_database(), "CONN_MAX_AGE": 0, "TEST": {}}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = _redis_url()
+REDIS_TIMEOUT_S = 0.5
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "evcharging",
+        "OPTIONS": {
+            "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT_S,
+            "SOCKET_TIMEOUT": REDIS_TIMEOUT_S,
+            "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 1)},
+        },
+    }
+}
+# Redis only shortens the way: without it the cache is empty, and nothing else differs.
+DJANGO_REDIS_IGNORE_EXCEPTIONS = True
+
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": REDIS_TIMEOUT_S}],
+            "prefix": "evcharging",
+            "capacity": 1000,
+        },
+    }
+}
+
+# Staff
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+
+# Security: `make run` serves its admin over plain HTTP; production is behind TLS.
+X_FRAME_OPTIONS = "DENY"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin" if BEHIND_TLS_PROXY else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS_PROXY
+if BEHIND_TLS_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = ENVIRONMENT.integer("HSTS_SECONDS", 31_536_000, minimum=1)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    USE_X_FORWARDED_HOST = True
+
+# Times are UTC everywhere; a station may have a zone of its own for naive timestamps.
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+
+# Static files come out of the packages unless they were collected into the image.
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+WHITENOISE_AUTOREFRESH = False
+
+# Logging
+LOGGING_CONFIG = "logging.config.dictConfig"
+LOGGING = logging_configuration(
+    output=ENVIRONMENT.choice("LOG_FORMAT", ("auto", "json", "text"), "auto"),
+    level=ENVIRONMENT.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info").upper(),
+)
+
+# Chargers: who may connect …
+OCPP_ENROLMENT = ENVIRONMENT.choice("OCPP_ENROLMENT", ("closed", "pending", "open"), "pending")
+PENDING_STATIONS_MAX = ENVIRONMENT.integer("PENDING_STATIONS_MAX", 1000, minimum=0)
+REFUSED_CONNECTIONS_MAX = ENVIRONMENT.integer("REFUSED_CONNECTIONS_MAX", 10_000, minimum=0)
+UNKNOWN_ID_TAGS_MAX = ENVIRONMENT.integer("UNKNOWN_ID_TAGS_MAX", 10_000, minimum=0)
+DEVIATIONS_MAX_PER_STATION = ENVIRONMENT.integer("DEVIATIONS_MAX_PER_STATION", 200, minimum=0)
+STRANGER_RETENTION_DAYS = ENVIRONMENT.number("STRANGER_RETENTION_DAYS", 30, minimum=0)
+# … and how they are talked to.
+OCPP_MAX_MESSAGE_BYTES = ENVIRONMENT.integer("OCPP_MAX_MESSAGE_BYTES", 262_144, minimum=4096)
+OCPP_PING_INTERVAL_S = ENVIRONMENT.number("OCPP_PING_INTERVAL_S", 60, minimum=0)
+OCPP_IDLE_LIMIT_S = ENVIRONMENT.number("OCPP_IDLE_LIMIT_S", 900, minimum=0)
+OCPP_HEARTBEAT_INTERVAL_S = ENVIRONMENT.integer("OCPP_HEARTBEAT_INTERVAL_S", 300, minimum=1)
+OCPP_CALL_TIMEOUT_S = ENVIRONMENT.number("OCPP_CALL_TIMEOUT_S", 30, minimum=0.1)
+GATEWAY_DB_THREADS = ENVIRONMENT.integer("GATEWAY_DB_THREADS", 4, minimum=1)
+DB_HOLD_S = ENVIRONMENT.number("DB_HOLD_S", 30, minimum=0)
+
+# Transactions: a transaction with no message for this long no longer counts against its tag's limit.
+TX_STALE_H = ENVIRONMENT.number("TX_STALE_H", 24, minimum=0)
+
+UNFOLD = {
+    "SITE_TITLE": "EV charging",
+    "SITE_HEADER": "EV charging",
+    "SITE_SYMBOL": "ev_station",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+}

@@ -1,0 +1,10 @@
+"""HTTP routes; /healthz and /readyz are answered before them, by evcharging.health."""
+
+from django.contrib import admin
+from django.urls import path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+]
