@@ -72,12 +72,14 @@ class EmbeddedServers:
                         socket_dir=socket_dir,
                         password_file=self.folder / "postgres.password",
                         user=user,
+                        give_up=self._stopping,
                     ),
                     ValkeyServer(
                         self.folder / "valkey",
                         socket_dir=socket_dir,
                         password_file=self.folder / "valkey.password",
                         user=user,
+                        give_up=self._stopping,
                     ),
                 )
         return self._servers
@@ -136,6 +138,10 @@ class EmbeddedServers:
                 self._leave(descriptor)
                 raise
             self._users = descriptor
+
+    def abandon_start(self) -> None:
+        """Make an acquire() that waits for a server, in another thread, give up with EmbeddedServerError."""
+        self._stopping.set()
 
     def release(self) -> None:
         """Stop the servers if no other process uses them, and return when they are down."""

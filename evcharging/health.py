@@ -43,7 +43,9 @@ def _readiness() -> JsonResponse:
         "migrations": "applied" if ready() else "pending",
         "redis": "ok" if _redis_answers() else "away",
     }
-    return JsonResponse(states, status=200 if ready() and database == "ok" else 503)
+    response = JsonResponse(states, status=200 if ready() and database == "ok" else 503)
+    response._has_been_logged = True  # type: ignore[attr-defined]  # a prober's 503 is no error of ours
+    return response
 
 
 def _database_answers() -> bool:

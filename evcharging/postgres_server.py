@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import subprocess
+import threading
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,9 +70,15 @@ class PostgresServer(ServerProcess):
     name = "PostgreSQL"
 
     def __init__(
-        self, folder: Path, *, socket_dir: Path, password_file: Path, user: tuple[int, int] | None = None
+        self,
+        folder: Path,
+        *,
+        socket_dir: Path,
+        password_file: Path,
+        user: tuple[int, int] | None,
+        give_up: threading.Event,
     ) -> None:
-        super().__init__(folder, user=user)
+        super().__init__(folder, user=user, give_up=give_up)
         self.socket_dir = socket_dir
         self.password_file = password_file
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -45,9 +46,10 @@ class ServerProcess(ABC):
 
     name: str
 
-    def __init__(self, folder: Path, *, user: tuple[int, int] | None) -> None:
+    def __init__(self, folder: Path, *, user: tuple[int, int] | None, give_up: threading.Event) -> None:
         self.folder = folder
         self.user = user
+        self.give_up = give_up
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -133,6 +135,8 @@ class ServerProcess(ABC):
             elif self._child is None and not self.is_running():
                 self.prepare()  # the one we waited for, another process's child, has gone
                 self._spawn()
+            if self.give_up.is_set():
+                raise EmbeddedServerError(f"{self.name} was stopped before it was ready")
             if time.monotonic() - told > 10:
                 told = time.monotonic()
                 logger.info("%s is not ready yet, after %d s", self.name, told - started)

@@ -26,6 +26,9 @@ DATA_DIR = Path(ENVIRONMENT.text("DATA_DIR", str(BASE_DIR / "var"))).expanduser(
 PORT = ENVIRONMENT.integer("PORT", 9000, minimum=1, maximum=65535)
 BIND = ENVIRONMENT.text("BIND", "127.0.0.1")
 
+# A storm of chargers after a power cut must fit (the kernel caps it at net.core.somaxconn).
+LISTEN_BACKLOG = ENVIRONMENT.integer("LISTEN_BACKLOG", 4096, minimum=1)
+
 # Behind a proxy that terminates TLS: cookies for https alone, HSTS, and the proxy's X-Forwarded-* headers are believed.
 BEHIND_TLS_PROXY = ENVIRONMENT.flag("BEHIND_TLS_PROXY")
 
@@ -204,11 +207,18 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
 
-# Static files come out of the packages unless they were collected into the image.
+# Static files come out of the packages, unless the image has them collected in STATIC_ROOT.
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
-WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
-WHITENOISE_AUTOREFRESH = False
+STATIC_ROOT = ENVIRONMENT.text("STATIC_ROOT") or None
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATIC_ROOT
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
 
 # Logging
 LOGGING_CONFIG = "logging.config.dictConfig"

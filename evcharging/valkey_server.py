@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import threading
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,9 +32,15 @@ class ValkeyServer(ServerProcess):
     name = "Valkey"
 
     def __init__(
-        self, folder: Path, *, socket_dir: Path, password_file: Path, user: tuple[int, int] | None = None
+        self,
+        folder: Path,
+        *,
+        socket_dir: Path,
+        password_file: Path,
+        user: tuple[int, int] | None,
+        give_up: threading.Event,
     ) -> None:
-        super().__init__(folder, user=user)
+        super().__init__(folder, user=user, give_up=give_up)
         self.socket = socket_dir / "valkey.sock"
         self.password_file = password_file
 

@@ -25,8 +25,10 @@ DATA_DIR = Path(os.environ[_FOLDER])
 _given_database = os.environ.get("TEST_DATABASE_URL", "")
 servers = EmbeddedServers(DATA_DIR, postgres=not _given_database)
 
-#: A Valkey database for each worker; the sessions of several pytest runs have servers of their own.
-REDIS_DATABASE = int(_WORKER.removeprefix("gw") or 0) + 1 if _WORKER else 0
+#: Each worker's Valkey databases, the first for the tests' own process, the others for the servers they start;
+#: the sessions of several pytest runs have servers of their own.
+_WORKER_NUMBER = int(_WORKER.removeprefix("gw") or 0) % 8
+REDIS_DATABASES = range(8 * _WORKER_NUMBER, 8 * _WORKER_NUMBER + 8)
 
 for _name in list(os.environ):
     if _name.startswith(("OCPP_", "LOG_")):
@@ -34,7 +36,7 @@ for _name in list(os.environ):
 os.environ.update(
     DATA_DIR=str(DATA_DIR),
     DATABASE_URL=_given_database or servers.postgres_url(),
-    REDIS_URL=servers.valkey.url(REDIS_DATABASE),
+    REDIS_URL=servers.valkey.url(REDIS_DATABASES[0]),
     LOG_FORMAT="text",
 )
 
