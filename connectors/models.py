@@ -1,0 +1,56 @@
+"""Connectors: the latest status of every outlet, and of the station itself as connector 0."""
+
+from django.db import models
+
+from stations.models import Station
+
+
+class ConnectorStatus(models.TextChoices):
+    """OCPP 1.6 §7.7 ChargePointStatus, wire words."""
+
+    AVAILABLE = "Available"
+    PREPARING = "Preparing"
+    CHARGING = "Charging"
+    SUSPENDED_EVSE = "SuspendedEVSE"
+    SUSPENDED_EV = "SuspendedEV"
+    FINISHING = "Finishing"
+    RESERVED = "Reserved"
+    UNAVAILABLE = "Unavailable"
+    FAULTED = "Faulted"
+
+
+class Connector(models.Model):
+    """One outlet of a station, or the station's main controller (connector_id 0); created on sight."""
+
+    station = models.ForeignKey(Station, models.PROTECT, related_name="connectors")
+    connector_id = models.PositiveIntegerField(help_text="0 is the station itself.")
+    evse_id = models.PositiveIntegerField(null=True, blank=True, editable=False, help_text="OCPP 2.x only.")
+    label = models.CharField(max_length=100, blank=True, help_text="What is printed on it.")
+    status = models.CharField(max_length=20, blank=True, choices=ConnectorStatus, editable=False)
+    error_code = models.CharField(max_length=50, blank=True, editable=False)
+    info = models.TextField(blank=True, editable=False)
+    vendor_id = models.CharField(max_length=255, blank=True, editable=False)
+    vendor_error_code = models.CharField(max_length=255, blank=True, editable=False)
+    status_at = models.DateTimeField(null=True, editable=False, help_text="Effective time of this status.")
+    status_reported_at = models.DateTimeField(null=True, editable=False)
+    status_received_at = models.DateTimeField(null=True, editable=False)
+    last_meter_stop_wh = models.BigIntegerField(
+        null=True, editable=False, help_text="Register at the end of the latest transaction, to spot gaps."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["station", "connector_id"], name="connectors_connector_unique"),
+        ]
+        indexes = [models.Index(fields=["status"], name="connectors_connector_status")]
+
+    def __str__(self) -> str:
+        return f"{self.station_id}/{self.connector_id}"
+
+    @property
+    def is_station_itself(self) -> bool:
+        return self.connector_id == 0
+
+    @property
+    def is_faulted(self) -> bool:
+        return self.status == ConnectorStatus.FAULTED or self.error_code not in ("", "NoError")

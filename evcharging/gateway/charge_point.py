@@ -1,0 +1,190 @@
+"""One charger's connection: what is known of it while its socket is open, and how its CALLs are answered."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+from zoneinfo import ZoneInfo
+
+from evcharging.gateway import frames, schemas
+from evcharging.gateway.domain import DatabaseAway
+from evcharging.gateway.frames import Call
+from evcharging.gateway.normalise import Applied, Quirks, receive
+from evcharging.gateway.ocpp16.handlers import HANDLERS, Answer, Handler, Message
+from stations.services import ConnectedStation
+from stations.timing import ClockDrift
+from transactions.services import ConnectionSuperseded
+
+if TYPE_CHECKING:
+    from evcharging.gateway.process import GatewayProcess
+
+logger = logging.getLogger(__name__)
+
+TRANSACTION_ACTIONS = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
+EARLY_ACTIONS = frozenset({"BootNotification"})
+
+
+class Transport(Protocol):
+    """The live socket under a connection, where the server offers it."""
+
+    last_frame_at: float
+
+    def ping(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class ChargePoint:
+    """The charger's end of one open connection."""
+
+    def __init__(
+        self,
+        station: ConnectedStation,
+        *,
+        send: Callable[[str], Awaitable[None]],
+        close: Callable[[int], Awaitable[None]],
+        transport: Transport | None,
+        process: "GatewayProcess",
+    ) -> None:
+        self.station = station
+        self.clock_drift = ClockDrift()
+        self.send = send
+        self.close = close
+        self.transport = transport
+        self.process = process
+        self._last_message_at = time.monotonic()
+        self.flushed_frame_at = 0.0
+        self.use(station)
+
+    def use(self, station: ConnectedStation) -> None:
+        """Take over what staff or a BootNotification changed."""
+        self.station = station
+        self.zone = ZoneInfo(station.time_zone)
+        self.quirks = Quirks(zone=self.zone, id_tag_transform=station.id_tag_transform)
+
+    def on_boot(self, status: str, firmware_version: str, now: datetime) -> None:
+        """Take over what a BootNotification told and was answered."""
+        self.use(
+            replace(
+                self.station,
+                registration_status=status,
+                was_ever_accepted=self.station.was_ever_accepted or status == "Accepted",
+                firmware_version=firmware_version,
+                last_boot_at=now,
+            )
+        )
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.station.registration_status == "Accepted"
+
+    @property
+    def last_frame_at(self) -> float:
+        """Monotonic time of the latest sign of life, pongs included where the server shows them."""
+        if self.transport is not None:
+            return max(self.transport.last_frame_at, self._last_message_at)
+        return self._last_message_at
+
+    async def on_text(self, text: str) -> str | None:
+        """Answer one text frame; None where nothing is to be answered.
+
+        :raises DatabaseAway: the message could not be committed in time. :raises ConnectionSuperseded: a newer
+            connection owns the station. In both cases the charger keeps its message, and the socket is closed.
+        """
+        self._last_message_at = began = time.monotonic()
+        frame = frames.parse(text)
+        if isinstance(frame, Call):
+            reply = await self._on_call(frame, text)
+            self._log(frame, reply, began)
+            return reply
+        if isinstance(frame, frames.Malformed):
+            logger.warning("%s sent a broken frame: %s", self.station.identity, frame.description)
+            self._count("", [Applied("broken_frame", "", text[:200])])
+            if frame.unique_id is None:
+                return None
+            return frames.call_error(frame.unique_id, frame.code, frame.description)
+        # Answers to CALLs that nobody made or waits for any more, and message types that 1.6 tells us to ignore.
+        logger.debug("%s sent a frame without effect: %s", self.station.identity, type(frame).__name__)
+        return None
+
+    async def _on_call(self, call: Call, text: str) -> str:
+        unique_id, action = call.unique_id, call.action
+        handler = HANDLERS.get(action)
+        if handler is None:
+            if schemas.is_known(action):
+                return frames.call_error(unique_id, "NotSupported", f"{action} is not for a charger to send")
+            return frames.call_error(unique_id, "NotImplemented", f"unknown action {action}"[:255])
+        if not self.is_accepted and not self._may_send_early(action):
+            return frames.call_error(unique_id, "SecurityError", "the station is not accepted")
+        if handler.is_remembered:
+            known = await self.process.answers.find(self.station.station_id, text)
+            if known is not None:
+                return known
+        received = receive(action, call.payload, self.quirks)
+        deviations = [*call.deviations, *received.deviations]
+        if received.error is not None:
+            self._count(action, [*deviations, Applied("not_understood", received.error.field, text[:200])])
+            return frames.call_error(unique_id, received.error.code, received.error.message)
+        message = Message(
+            charge_point=self,
+            unique_id=unique_id,
+            payload=received.payload,
+            original=call.payload,
+            received_at=datetime.now(UTC),
+            deviations=deviations,
+        )
+        result = await self._handled(handler, message, action)
+        if deviations:
+            self._count(action, deviations)
+        if result is None:
+            return frames.call_error(unique_id, "InternalError", "")
+        reply = frames.call_result(unique_id, result.payload)
+        if handler.is_remembered and result.may_be_remembered:
+            await self.process.answers.keep(self.station.station_id, text, reply)
+        return reply
+
+    def _may_send_early(self, action: str) -> bool:
+        if action in EARLY_ACTIONS:
+            return True
+        # Billing data of a station that was accepted once is kept whatever staff think of it now (OCPP 1.6 §3.7.1).
+        return self.station.was_ever_accepted and action in TRANSACTION_ACTIONS
+
+    async def _handled(self, handler: Handler, message: Message, action: str) -> Answer | None:
+        """Run a handler and check its answer; None where either is our own bug, which is logged as such."""
+        try:
+            result = await handler.handle(message)
+        except (DatabaseAway, ConnectionSuperseded, asyncio.CancelledError):
+            raise
+        except Exception:
+            logger.exception("%s %s %s failed", self.station.identity, action, message.unique_id)
+            return None
+        error = schemas.response_error(action, result.payload)
+        if error is not None:
+            logger.error("%s %s: our answer breaks the schema: %s", self.station.identity, action, error)
+            return None
+        return result
+
+    def _count(self, action: str, deviations: list[Applied]) -> None:
+        now = datetime.now(UTC)
+        for deviation in deviations:
+            self.process.tallies.deviation(self.station, action, deviation, now)
+
+    def _log(self, call: Call, reply: str | None, began: float) -> None:
+        handler = HANDLERS.get(call.action)
+        level = logging.DEBUG if handler is not None and handler.is_high_volume else logging.INFO
+        if logger.isEnabledFor(level):
+            logger.log(
+                level,
+                "%s %s",
+                self.station.identity,
+                call.action,
+                extra={
+                    "station": self.station.identity,
+                    "action": call.action,
+                    "unique_id": call.unique_id,
+                    "latency_ms": round((time.monotonic() - began) * 1000, 2),
+                    "answered": "error" if reply is not None and reply.startswith("[4") else "result",
+                },
+            )

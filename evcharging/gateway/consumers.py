@@ -1,0 +1,192 @@
+"""The WebSocket consumers: admit a charger, then take its frames one after the other."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+
+from evcharging.gateway import auth, domain
+from evcharging.gateway.auth import BadCredentials, BadIdentity
+from evcharging.gateway.charge_point import ChargePoint, Transport
+from evcharging.gateway.domain import DatabaseAway
+from evcharging.gateway.process import GatewayProcess, gateway_process
+from evcharging.health import ready
+from stations.models import RefusalReason
+from stations.services import Admission, connect_station
+from transactions.services import ConnectionSuperseded
+
+logger = logging.getLogger(__name__)
+
+TRY_AGAIN_LATER, UNSUPPORTED_DATA, NORMAL = 1013, 1003, 1000
+
+
+class ChargePointConsumer(AsyncConsumer):
+    """One charger's connection, with its own receive loop.
+
+    Channels' dispatch costs more per message than all of ours, so `__call__` reads the socket itself; what comes from
+    other processes arrives through the one receiver of `process.GatewayProcess`.
+    """
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scope, self.base_send = scope, send
+        await receive()  # websocket.connect
+        process = await self._process()
+        if process is None:
+            return
+        charge_point = await self._admit(process)
+        if charge_point is None:
+            return
+        liveness = Liveness(charge_point)
+        try:
+            await process.register(charge_point, self._previous_channel)
+            liveness.start()
+            await self._serve(charge_point, receive)
+        finally:
+            liveness.stop()
+            # Not the server's patience but the database decides how long this takes.
+            await asyncio.shield(process.unregister(charge_point))
+
+    async def _process(self) -> GatewayProcess | None:
+        if not ready():
+            await self._refuse(503)
+            return None
+        return await gateway_process()
+
+    async def _admit(self, process: GatewayProcess) -> ChargePoint | None:
+        scope = self.scope
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        client = scope.get("client") or ("", 0)
+        remote_address = str(client[0])
+        offered = scope.get("subprotocols") or []
+        subprotocol = auth.chosen_subprotocol(offered)
+        identity, refusal, detail = raw_path[:255].decode("utf-8", "replace"), None, ""
+        try:
+            identity = auth.identity_of(raw_path)
+            credentials = auth.credentials_of(scope["headers"])
+        except BadIdentity as error:
+            refusal, detail = RefusalReason.BAD_IDENTITY, str(error)
+        except BadCredentials as error:
+            refusal, detail = RefusalReason.BAD_CREDENTIALS, str(error)
+        admission = Admission(None, refusal)
+        if refusal is None:
+            try:
+                admission = await domain.committed(
+                    connect_station,
+                    identity=identity,
+                    credentials=credentials,
+                    has_subprotocol=subprotocol is not None,
+                    remote_address=remote_address,
+                    gateway_channel=process.channel,
+                    now=datetime.now(UTC),
+                )
+            except DatabaseAway:
+                await self._refuse(503)
+                return None
+        if admission.station is None:
+            assert admission.refusal is not None
+            detail = detail or (f"offered {', '.join(offered)}" if subprotocol is None and offered else "")
+            process.tallies.refusal(identity, admission.refusal, remote_address, detail, datetime.now(UTC))
+            logger.warning("%s refused from %s: %s", identity, remote_address, admission.refusal.label)
+            await self._refuse(auth.REFUSAL_STATUS[admission.refusal])
+            return None
+        self._previous_channel = admission.previous_channel
+        await self.base_send(
+            {"type": "websocket.accept", "subprotocol": subprotocol or auth.assumed_subprotocol(offered)}
+        )
+        logger.info("%s connected from %s", identity, remote_address)
+        return ChargePoint(
+            admission.station,
+            send=self._send_text,
+            close=self._close,
+            transport=scope.get("extensions", {}).get("evcharging.connection"),
+            process=process,
+        )
+
+    async def _serve(self, charge_point: ChargePoint, receive: Any) -> None:
+        send = self.base_send
+        while True:
+            message = await receive()
+            if message["type"] != "websocket.receive":
+                return
+            text = message.get("text")
+            if text is None:
+                await self._close(UNSUPPORTED_DATA)
+                return
+            try:
+                reply = await charge_point.on_text(text)
+            except ConnectionSuperseded:
+                await self._close(NORMAL)
+                return
+            except DatabaseAway:
+                logger.error("%s: closed, for the database is away", charge_point.station.identity)
+                await self._close(TRY_AGAIN_LATER)
+                return
+            if reply is not None:
+                await send({"type": "websocket.send", "text": reply})
+
+    async def _send_text(self, text: str) -> None:
+        await self.base_send({"type": "websocket.send", "text": text})
+
+    async def _close(self, code: int) -> None:
+        await self.base_send({"type": "websocket.close", "code": code})
+
+    async def _refuse(self, status: int) -> None:
+        if "websocket.http.response" in self.scope.get("extensions", {}):
+            for message in auth.denial(status):
+                await self.base_send(message)
+        else:
+            await self.base_send({"type": "websocket.close"})
+
+
+class UnknownPathConsumer(ChargePointConsumer):
+    """Any other path: there is nothing here."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scope, self.base_send = scope, send
+        await receive()
+        await self._refuse(404)
+
+
+class Liveness:
+    """Pings a silent charger and drops one that is silent for too long, each as its station says.
+
+    One timer per connection, moved on only when it fires; any frame counts as a sign of life.
+    """
+
+    def __init__(self, charge_point: ChargePoint) -> None:
+        self._charge_point = charge_point
+        self._timer: asyncio.TimerHandle | None = None
+        self._pinged_at = 0.0
+
+    def start(self) -> None:
+        self._check()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check(self) -> None:
+        loop = asyncio.get_running_loop()
+        station, transport = self._charge_point.station, self._charge_point.transport
+        silent_s = loop.time() - self._charge_point.last_frame_at
+        limits = [60.0]  # look again within a minute: staff may have set a limit
+        if station.idle_limit_s:
+            if silent_s >= station.idle_limit_s:
+                logger.info("%s is silent for %.0f s: dropped", station.identity, silent_s)
+                if transport is not None:
+                    transport.abort()
+                else:
+                    self._closing = loop.create_task(self._charge_point.close(NORMAL))
+                return
+            limits.append(station.idle_limit_s - silent_s)
+        if station.ping_interval_s and transport is not None:
+            since_ping_s = min(silent_s, loop.time() - self._pinged_at)
+            if since_ping_s >= station.ping_interval_s:
+                transport.ping()
+                self._pinged_at = loop.time()
+                since_ping_s = 0.0
+            limits.append(station.ping_interval_s - since_ping_s)
+        self._timer = loop.call_later(max(min(limits), 0.1), self._check)

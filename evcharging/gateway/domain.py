@@ -1,0 +1,98 @@
+"""The one bridge from async code to the ORM: a small pool of threads with persistent connections.
+
+A database that is away is not an error here: `committed` waits for it and runs the function again, whole, for
+DB_HOLD_S seconds. Everything that comes through is therefore safe to run twice.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection
+
+logger = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+FIRST_RETRY_S, LAST_RETRY_S = 0.05, 2.0
+
+_pool: ThreadPoolExecutor | None = None
+
+
+class DatabaseAway(Exception):
+    """PostgreSQL did not take the transaction, or nobody knows whether it did."""
+
+
+async def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a service or selector once in the pool.
+
+    :raises DatabaseAway: the connection failed, or the transaction was a victim (deadlock, fail-over).
+    """
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(settings.GATEWAY_DB_THREADS, thread_name_prefix="database")
+    return await asyncio.get_running_loop().run_in_executor(_pool, partial(_run, partial(function, *args, **kwargs)))
+
+
+async def committed(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a service until it has committed, for at most DB_HOLD_S seconds.
+
+    :raises DatabaseAway: the time is over; whether it committed is unknown.
+    """
+    deadline = asyncio.get_running_loop().time() + settings.DB_HOLD_S
+    retries = Retries(deadline)
+    lost_race = False
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await call(function, *args, **kwargs)
+        except TimeoutError as error:
+            raise DatabaseAway("no answer in time") from error
+        except DatabaseAway as error:
+            await retries.wait(error)
+        except IntegrityError:
+            # Two processes stored the same fact at once; the second look finds it.
+            if lost_race:
+                raise
+            lost_race = True
+
+
+class Retries:
+    """Waits longer from try to try, until the deadline is near."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.delay_s = FIRST_RETRY_S
+
+    async def wait(self, error: DatabaseAway) -> None:
+        """Sleep before the next try.
+
+        :raises DatabaseAway: the given one, if no time is left for another try.
+        """
+        if asyncio.get_running_loop().time() + self.delay_s >= self.deadline:
+            raise error
+        await asyncio.sleep(self.delay_s * random.uniform(0.5, 1.0))
+        self.delay_s = min(self.delay_s * 2, LAST_RETRY_S)
+
+
+def close_pool() -> None:
+    """End the threads once their work is done; their connections close with them."""
+    global _pool
+    if _pool is not None:
+        for _ in range(settings.GATEWAY_DB_THREADS):
+            _pool.submit(connection.close)
+        _pool.shutdown(wait=True)
+        _pool = None
+
+
+def _run(function: Callable[[], R]) -> R:
+    try:
+        return function()
+    except (OperationalError, InterfaceError, InternalError) as error:
+        connection.close()
+        raise DatabaseAway(str(error).strip()) from error

@@ -1,0 +1,267 @@
+"""One function per Action of OCPP 1.6 and its security extension: translate, one domain call, answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from evcharging.gateway import domain
+from evcharging.gateway.normalise import Applied
+from evcharging.gateway.ocpp16 import translate
+from id_tags.selectors import authorize
+from id_tags.services import note_unknown_id_tag
+from id_tags.types import Authorization
+from meter.services import MeterMessage
+from stations import services as stations
+from status_notifications.services import StatusMessage
+from transactions import services as transactions
+from transactions.services import ConnectionSuperseded
+
+if TYPE_CHECKING:
+    from evcharging.gateway.charge_point import ChargePoint
+
+
+class Message(NamedTuple):
+    """A CALL on its way through a handler. `original` is the payload before it was normalised."""
+
+    charge_point: "ChargePoint"
+    unique_id: Any
+    payload: dict[str, Any]
+    original: dict[str, Any]
+    received_at: datetime
+    deviations: list[Applied]
+
+
+class Answer(NamedTuple):
+    """A CALLRESULT's payload; `may_be_remembered`: the same frame may be answered from memory."""
+
+    payload: dict[str, Any]
+    may_be_remembered: bool = True
+
+
+EMPTY = Answer({})
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """How an Action is handled. `is_remembered`: a repeated frame is answered from memory; `is_high_volume`: logged
+    at DEBUG only."""
+
+    handle: Callable[[Message], Awaitable[Answer]]
+    is_remembered: bool = False
+    is_high_volume: bool = False
+
+
+async def boot_notification(message: Message) -> Answer:
+    """BootNotification, OCPP 1.6 §4.2."""
+    charge_point = message.charge_point
+    report = translate.boot(message.payload)
+    answer = await domain.committed(
+        stations.record_boot,
+        station_id=charge_point.station.station_id,
+        report=report,
+        payload=message.original,
+        received_at=message.received_at,
+    )
+    charge_point.on_boot(answer.status, report.firmware_version, message.received_at)
+    return Answer({"status": answer.status, "currentTime": now_text(), "interval": answer.interval_s})
+
+
+async def heartbeat(message: Message) -> Answer:
+    """Heartbeat, OCPP 1.6 §4.6; costs no SQL: that the station lives is written with everybody's in one go."""
+    return Answer({"currentTime": now_text()})
+
+
+async def status_notification(message: Message) -> Answer:
+    """StatusNotification, OCPP 1.6 §4.9."""
+    charge_point = message.charge_point
+    report = translate.status(message.payload, zone=charge_point.zone, deviations=message.deviations)
+    charge_point.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=True)
+    stored = await charge_point.process.status_lane.submit(
+        StatusMessage(
+            charge_point.station.station_id,
+            charge_point.station.epoch,
+            report,
+            message.received_at,
+            charge_point.clock_drift.seconds,
+        )
+    )
+    if not stored:
+        raise ConnectionSuperseded
+    return EMPTY
+
+
+async def authorize_id_tag(message: Message) -> Answer:
+    """Authorize, OCPP 1.6 §4.1."""
+    station_id = message.charge_point.station.station_id
+    id_tag = message.payload["idTag"]
+    authorization = await domain.committed(_authorize, id_tag, station_id, message.received_at)
+    return Answer({"idTagInfo": authorization.id_tag_info()})
+
+
+async def start_transaction(message: Message) -> Answer:
+    """StartTransaction, OCPP 1.6 §4.8: always a transaction id, also for a refused tag."""
+    charge_point = message.charge_point
+    report = translate.start(
+        message.payload, original=message.original, zone=charge_point.zone, deviations=message.deviations
+    )
+    charge_point.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=False)
+    started = await domain.committed(
+        transactions.start_transaction,
+        station_id=charge_point.station.station_id,
+        epoch=charge_point.station.epoch,
+        report=report,
+        received_at=message.received_at,
+        clock_drift_s=charge_point.clock_drift.seconds,
+        is_station_accepted=charge_point.is_accepted,
+    )
+    if charge_point.station.response_delay_ms:
+        await asyncio.sleep(charge_point.station.response_delay_ms / 1000)
+    return Answer(
+        {"transactionId": started.transaction_id, "idTagInfo": started.id_tag_info},
+        may_be_remembered=started.is_cacheable,
+    )
+
+
+async def stop_transaction(message: Message) -> Answer:
+    """StopTransaction, OCPP 1.6 §4.10: always an answer, also for an unknown id."""
+    charge_point = message.charge_point
+    report = translate.stop(
+        message.payload, original=message.original, zone=charge_point.zone, deviations=message.deviations
+    )
+    charge_point.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=False)
+    stopped = await domain.committed(
+        transactions.stop_transaction,
+        station_id=charge_point.station.station_id,
+        epoch=charge_point.station.epoch,
+        report=report,
+        payload=message.original,
+        received_at=message.received_at,
+        clock_drift_s=charge_point.clock_drift.seconds,
+    )
+    return EMPTY if stopped.id_tag_info is None else Answer({"idTagInfo": stopped.id_tag_info})
+
+
+async def meter_values(message: Message) -> Answer:
+    """MeterValues, OCPP 1.6 §4.7."""
+    charge_point = message.charge_point
+    station = charge_point.station
+    connector_id, transaction_id, transaction_ref, readings = translate.readings(
+        message.payload, zone=charge_point.zone, deviations=message.deviations
+    )
+    stored = await charge_point.process.meter_lane.submit(
+        MeterMessage(
+            station.station_id,
+            station.epoch,
+            connector_id,
+            transaction_id,
+            transaction_ref,
+            readings,
+            message.received_at,
+            charge_point.clock_drift.seconds,
+        ),
+        weight=1 + len(readings),
+    )
+    if not stored:
+        raise ConnectionSuperseded
+    return EMPTY
+
+
+async def data_transfer(message: Message) -> Answer:
+    """DataTransfer, OCPP 1.6 §4.3: no vendor's messages are understood yet; all are stored."""
+    transfer = translate.data_transfer(message.payload)
+    await domain.committed(
+        stations.record_data_transfer,
+        station_id=message.charge_point.station.station_id,
+        unique_id=message.unique_id,
+        payload=message.original,
+        received_at=message.received_at,
+        detail=f"{transfer.vendor_id} {transfer.message_id}: {transfer.data}",
+    )
+    return Answer({"status": "UnknownVendorId"})
+
+
+async def progress(message: Message, kind: str) -> Answer:
+    """A progress notification of firmware, diagnostics or logs (OCPP 1.6 §4.4, §4.5, security white paper)."""
+    report = translate.progress(kind, message.payload)
+    await domain.committed(
+        stations.record_notice,
+        station_id=message.charge_point.station.station_id,
+        kind=kind,
+        unique_id=message.unique_id,
+        payload=message.original,
+        received_at=message.received_at,
+        status=report.status,
+        request_id=report.request_id,
+    )
+    return EMPTY
+
+
+async def security_event_notification(message: Message) -> Answer:
+    """SecurityEventNotification, security white paper."""
+    event = translate.security_event(
+        message.payload, zone=message.charge_point.zone, deviations=message.deviations
+    )
+    await domain.committed(
+        stations.record_notice,
+        station_id=message.charge_point.station.station_id,
+        kind="SecurityEventNotification",
+        unique_id=message.unique_id,
+        payload=message.original,
+        received_at=message.received_at,
+        status=event.type,
+        detail=event.tech_info,
+        reported_at=event.reported_at,
+    )
+    return EMPTY
+
+
+async def sign_certificate(message: Message) -> Answer:
+    """SignCertificate, security white paper: the request is kept; nothing signs yet."""
+    await domain.committed(
+        stations.record_certificate_request,
+        station_id=message.charge_point.station.station_id,
+        csr=translate.sign_certificate(message.payload).csr,
+        received_at=message.received_at,
+    )
+    return Answer({"status": "Accepted"})
+
+
+def _progress(kind: str) -> Handler:
+    async def handle(message: Message) -> Answer:
+        return await progress(message, kind)
+
+    return Handler(handle, is_remembered=True)
+
+
+HANDLERS = {
+    "Authorize": Handler(authorize_id_tag),
+    "BootNotification": Handler(boot_notification),
+    "DataTransfer": Handler(data_transfer, is_remembered=True),
+    "DiagnosticsStatusNotification": _progress("DiagnosticsStatusNotification"),
+    "FirmwareStatusNotification": _progress("FirmwareStatusNotification"),
+    "Heartbeat": Handler(heartbeat, is_high_volume=True),
+    "LogStatusNotification": _progress("LogStatusNotification"),
+    "MeterValues": Handler(meter_values, is_high_volume=True),
+    "SecurityEventNotification": Handler(security_event_notification, is_remembered=True),
+    "SignCertificate": Handler(sign_certificate, is_remembered=True),
+    "SignedFirmwareStatusNotification": _progress("SignedFirmwareStatusNotification"),
+    "StartTransaction": Handler(start_transaction, is_remembered=True),
+    "StatusNotification": Handler(status_notification, is_high_volume=True),
+    "StopTransaction": Handler(stop_transaction, is_remembered=True),
+}
+"""Every Action a 1.6 charger may send; docs/ocpp-coverage.md is generated from it."""
+
+
+def now_text() -> str:
+    """Return the current time as OCPP wants it."""
+    now = datetime.now(UTC)
+    return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z"
+
+
+def _authorize(id_tag: str, station_id: int, now: datetime) -> Authorization:
+    authorization = authorize(id_tag=id_tag, now=now)
+    if authorization.tag_id is None:
+        note_unknown_id_tag(id_tag=id_tag, station_id=station_id, now=now)
+    return authorization

@@ -1,0 +1,209 @@
+"""This process's table of connections, its lanes, and the few tasks that serve all of them.
+
+One channel-layer receiver, one flush, one presence refresh per process, whatever the number of connections.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from channels.layers import get_channel_layer
+
+from evcharging.gateway import domain
+from evcharging.gateway.charge_point import ChargePoint
+from evcharging.gateway.domain import DatabaseAway
+from evcharging.gateway.group_commit import Lane
+from evcharging.gateway.idempotency import Answers
+from evcharging.gateway.maintenance import maintain
+from evcharging.gateway.presence import REFRESH_EVERY_S, Presence
+from evcharging.gateway.redis_client import OptionalRedis
+from evcharging.gateway.tallies import Tallies
+from meter.services import MeterMessage, record_readings
+from stations.services import disconnect_station, reload_station, touch_stations
+from status_notifications.services import StatusMessage, record_statuses
+
+logger = logging.getLogger(__name__)
+
+TALLIES_EVERY_S = 1.0
+TOUCH_EVERY_S = 5.0
+TOUCH_BATCH = 1000
+MAINTENANCE_EVERY_S = 3600.0
+RECEIVE_RETRY_S = 1.0
+
+
+class GatewayProcess:
+    """What the connections of one process share."""
+
+    def __init__(self) -> None:
+        self.redis = OptionalRedis()
+        self.answers = Answers(self.redis)
+        self.presence = Presence(self.redis)
+        self.tallies = Tallies()
+        self.meter_lane: Lane[MeterMessage] = Lane(lambda messages: record_readings(messages=messages))
+        self.status_lane: Lane[StatusMessage] = Lane(lambda messages: record_statuses(messages=messages))
+        self.connections: dict[int, ChargePoint] = {}
+        self.channel = ""
+        self._tasks: list[asyncio.Task[None]] = []
+        self._layer = get_channel_layer()
+
+    async def start(self) -> None:
+        """Begin the tasks; once, before the first connection is admitted."""
+        if self._layer is not None:
+            self.channel = await self._layer.new_channel("gateway")
+            self._tasks.append(asyncio.create_task(self._receive()))
+        every = (
+            (TALLIES_EVERY_S, self.tallies.flush),
+            (TOUCH_EVERY_S, self._touch),
+            (REFRESH_EVERY_S, self._refresh_presence),
+            (MAINTENANCE_EVERY_S, self._maintain),
+        )
+        self._tasks += [asyncio.create_task(_repeat(seconds, function)) for seconds, function in every]
+
+    async def stop(self) -> None:
+        """End the tasks and write what is still counted."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.tallies.flush()
+        await self.redis.close()
+
+    async def register(self, charge_point: ChargePoint, previous_channel: str) -> None:
+        """Make a connection the station's one connection; the one it had before is closed, wherever it is."""
+        station = charge_point.station
+        previous = self.connections.get(station.station_id)
+        if previous is None or previous.station.epoch < station.epoch:
+            self.connections[station.station_id] = charge_point
+        if previous is not None:
+            loser = previous if previous.station.epoch < station.epoch else charge_point
+            await loser.close(1000)
+        elif previous_channel and previous_channel != self.channel:
+            await self._ring(
+                previous_channel,
+                {"type": "station.taken_over", "station_id": station.station_id, "epoch": station.epoch},
+            )
+        await self.presence.claim({station.station_id: station.epoch})
+
+    async def unregister(self, charge_point: ChargePoint) -> None:
+        """Forget a closed connection; the station is marked offline only if this connection still owned it."""
+        station = charge_point.station
+        if self.connections.get(station.station_id) is charge_point:
+            del self.connections[station.station_id]
+        try:
+            await domain.committed(
+                disconnect_station, station_id=station.station_id, epoch=station.epoch, now=datetime.now(UTC)
+            )
+        except DatabaseAway:
+            logger.warning("%s: its leave could not be written; its lease runs out", station.identity)
+        await self.presence.release(station.station_id, station.epoch)
+
+    async def _ring(self, channel: str, message: dict[str, Any]) -> None:
+        """Ring another process. A lost ring costs a delay: its frames are dropped by their epoch."""
+        if self._layer is None or self.redis.is_paused:
+            return
+        await self.redis.attempt(self._layer.send(channel, message), None)
+
+    async def _receive(self) -> None:
+        assert self._layer is not None
+        while True:
+            try:
+                message = await self._layer.receive(self.channel)
+            except Exception as error:
+                # Redis is away; channels_redis raises whatever its client raised.
+                logger.warning("channel layer: %s", error)
+                await asyncio.sleep(RECEIVE_RETRY_S)
+                continue
+            try:
+                await self._on_ring(message)
+            except Exception:
+                logger.exception("a ring failed: %s", message)
+
+    async def _on_ring(self, message: dict[str, Any]) -> None:
+        charge_point = self.connections.get(message["station_id"])
+        if charge_point is None:
+            return
+        if message["type"] == "station.taken_over" and charge_point.station.epoch < message["epoch"]:
+            await charge_point.close(1000)
+        elif message["type"] == "station.changed":
+            await self._reload(charge_point)
+
+    async def _reload(self, charge_point: ChargePoint) -> None:
+        station = charge_point.station
+        fresh = await domain.call(reload_station, station_id=station.station_id, epoch=station.epoch)
+        if fresh is None:
+            await charge_point.close(1000)
+        else:
+            charge_point.use(fresh)
+
+    async def _touch(self) -> None:
+        """Write when stations were last seen; close connections that no longer own theirs."""
+        now, monotonic = datetime.now(UTC), time.monotonic()
+        due = {}
+        for station_id, charge_point in self.connections.items():
+            if charge_point.last_frame_at > charge_point.flushed_frame_at:
+                due[station_id] = charge_point
+        ids = list(due)
+        for start in range(0, len(ids), TOUCH_BATCH):
+            batch = ids[start : start + TOUCH_BATCH]
+            seen = {
+                station_id: (
+                    due[station_id].station.epoch,
+                    now - timedelta(seconds=max(monotonic - due[station_id].last_frame_at, 0)),
+                    due[station_id].clock_drift.seconds,
+                )
+                for station_id in batch
+            }
+            statuses = await domain.call(touch_stations, seen=seen)
+            for station_id in batch:
+                charge_point = due[station_id]
+                charge_point.flushed_frame_at = charge_point.last_frame_at
+                if station_id not in statuses:
+                    await charge_point.close(1000)
+                elif statuses[station_id] != charge_point.station.registration_status:
+                    await self._reload(charge_point)
+
+    async def _refresh_presence(self) -> None:
+        epochs = {station_id: connection.station.epoch for station_id, connection in self.connections.items()}
+        await self.presence.claim(epochs)
+
+    async def _maintain(self) -> None:
+        await domain.call(maintain, now=datetime.now(UTC))
+
+
+async def _repeat(seconds: float, function: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await function()
+        except DatabaseAway as error:
+            logger.warning("%s waits for the database: %s", getattr(function, "__name__", function), error)
+        except Exception:
+            logger.exception("%s failed", getattr(function, "__name__", function))
+
+
+_process: GatewayProcess | None = None
+_starting: asyncio.Lock | None = None
+
+
+async def gateway_process() -> GatewayProcess:
+    """Return this process's gateway, started on the first call."""
+    global _process, _starting
+    if _process is not None:
+        return _process
+    _starting = _starting or asyncio.Lock()
+    async with _starting:
+        if _process is None:
+            process = GatewayProcess()
+            await process.start()
+            _process = process
+    return _process
+
+
+async def stop_gateway_process() -> None:
+    """Stop this process's gateway, if it ever started."""
+    global _process, _starting
+    process, _process, _starting = _process, None, None
+    if process is not None:
+        await process.stop()

@@ -1,0 +1,91 @@
+"""Id tags: who may charge, in which group, until when, and how often at once."""
+
+from typing import Any
+
+from django.db import models
+
+from stations.models import Station
+
+
+def fold_id_tag(id_tag: str) -> str:
+    """Fold a tag for comparison: OCPP's CiString is case-insensitive (OCPP 1.6 §7.28)."""
+    return id_tag.strip().casefold()
+
+
+class FoldedIdTagField(models.CharField):
+    """The folded text of another field, kept by the field itself so that no writer can forget it."""
+
+    def __init__(self, *args: Any, source: str = "id_tag", **kwargs: Any) -> None:
+        self.source = source
+        kwargs.setdefault("editable", False)
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, kwargs | {"source": self.source}
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        folded = fold_id_tag(getattr(model_instance, self.source))
+        setattr(model_instance, self.attname, folded)
+        return folded
+
+
+class IdTagStatus(models.TextChoices):
+    """What staff decided about a tag; OCPP 1.6 §7.2 AuthorizationStatus without ConcurrentTx, which is computed."""
+
+    ACCEPTED = "Accepted"
+    BLOCKED = "Blocked"
+    EXPIRED = "Expired"
+    INVALID = "Invalid"
+
+
+class IdTagGroup(models.Model):
+    """Tags that may stop one another's transactions; its id is sent to stations as parentIdTag."""
+
+    parent_id_tag = models.CharField(max_length=255)
+    parent_id_tag_folded = FoldedIdTagField(max_length=255, unique=True, source="parent_id_tag")
+    max_active_transactions = models.PositiveIntegerField(
+        null=True, blank=True, help_text="For all tags of the group together. Blank: each tag has its own limit; 0: none."
+    )
+    note = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return self.parent_id_tag
+
+
+class IdTag(models.Model):
+    """One RFID card or other token that may be presented at a station; kept for ever once it has charged."""
+
+    id_tag = models.CharField("id tag", max_length=255)
+    id_tag_folded = FoldedIdTagField(max_length=255, unique=True)
+    status = models.CharField(max_length=10, choices=IdTagStatus, default=IdTagStatus.ACCEPTED, db_index=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    group = models.ForeignKey(IdTagGroup, models.PROTECT, null=True, blank=True, related_name="id_tags")
+    max_active_transactions = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Blank means 1, or the group's limit where it has one; 0 means unlimited."
+    )
+    note = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "id tag"
+
+    def __str__(self) -> str:
+        return self.id_tag
+
+
+class UnknownIdTag(models.Model):
+    """A tag that was presented and that nobody knows, aggregated; expires when unseen for long."""
+
+    id_tag = models.CharField("id tag", max_length=255)
+    id_tag_folded = FoldedIdTagField(max_length=255, unique=True)
+    station = models.ForeignKey(Station, models.CASCADE, related_name="+", help_text="Where it was last presented.")
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField(db_index=True)
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "unknown id tag"
+
+    def __str__(self) -> str:
+        return self.id_tag

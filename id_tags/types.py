@@ -1,0 +1,34 @@
+"""What an authorisation says."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """Whether a tag may charge (OCPP 1.6 §7.1 idTagInfo), with what is needed to count its transactions.
+
+    `status` is OCPP's word. `tag_id` is None for a tag nobody knows. `limit` is None for unlimited; it holds for the
+    whole group where `limit_group_id` is set.
+    """
+
+    status: str
+    parent_id_tag: str | None = None
+    expires_at: datetime | None = None
+    tag_id: int | None = None
+    group_id: int | None = None
+    limit: int | None = 1
+    limit_group_id: int | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.status == "Accepted"
+
+    def id_tag_info(self) -> dict[str, str]:
+        """Return OCPP's idTagInfo; a parentIdTag too long for the wire (20 characters) is left out."""
+        info = {"status": self.status}
+        if self.expires_at is not None:
+            info["expiryDate"] = self.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if self.parent_id_tag is not None and len(self.parent_id_tag) <= 20:
+            info["parentIdTag"] = self.parent_id_tag
+        return info

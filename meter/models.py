@@ -1,0 +1,73 @@
+"""Meter samples: what is measured (series) and each value of it (a hypertable)."""
+
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.db.models.functions import MD5
+from timescale.db.models.fields import TimescaleDateTimeField
+
+from stations.models import Station
+from transactions.models import Transaction
+
+
+class Series(models.Model):
+    """One thing that a station measures, in the station's own words; kept as long as its samples."""
+
+    id = models.AutoField(primary_key=True)
+    station = models.ForeignKey(Station, models.PROTECT, related_name="series")
+    connector_id = models.IntegerField(help_text="As reported; 0 is the main meter.")
+    measurand = models.CharField(max_length=100)
+    phase = models.CharField(max_length=20, blank=True)
+    location = models.CharField(max_length=20, blank=True)
+    context = models.CharField(max_length=40, blank=True)
+    format = models.CharField(max_length=20, blank=True)
+    unit = models.CharField(max_length=40, blank=True, help_text="The station's unit; values are kept in canonical ones.")
+
+    class Meta:
+        verbose_name_plural = "series"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["station", "connector_id", "measurand", "phase", "location", "context", "format", "unit"],
+                name="meter_series_unique",
+            )
+        ]
+
+    def __str__(self) -> str:
+        words = [self.measurand, self.phase, self.location, self.context]
+        return f"{self.station_id}/{self.connector_id} " + " ".join(word for word in words if word)
+
+
+class MeterValue(models.Model):
+    """One sample: what a station measured at one instant; kept until its retention ends.
+
+    There are billions of rows, so the words stand in the series, eight-byte columns come first and there are no more
+    than eight columns (a ninth would cost eight bytes of null bitmap a row). `id` is unique by its sequence but carries
+    no index: look samples up by series and time. The identity of a sample is (series, effective_at, value,
+    transaction_ref), with the raw text where there is no value.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    effective_at = TimescaleDateTimeField(interval="1 day")
+    value = models.FloatField(null=True, help_text="In the canonical unit; null where the text is no number.")
+    reported_at = models.DateTimeField(null=True, help_text="Only where it differs from the effective time.")
+    series = models.ForeignKey(Series, models.PROTECT, db_constraint=False, db_index=False, related_name="values")
+    transaction = models.ForeignKey(
+        Transaction, models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="meter_values"
+    )
+    transaction_ref = models.TextField("reported transaction id", default="", blank=True)
+    raw = models.TextField(default="", blank=True, help_text="As reported, where the value does not reproduce it.")
+
+    class Meta:
+        db_table = "meter_values"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["series", "effective_at", "value", "transaction_ref"], name="meter_values_sample_unique"
+            ),
+            models.UniqueConstraint(
+                "series", "effective_at", MD5("raw"), "transaction_ref",
+                condition=models.Q(value=None), name="meter_values_raw_sample_unique",
+            ),
+        ]  # fmt: skip
+        indexes = [BrinIndex(fields=["effective_at"], name="meter_values_by_time", pages_per_range=32)]
+
+    def __str__(self) -> str:
+        return f"{self.series_id} {self.effective_at:%Y-%m-%d %H:%M:%S} {self.raw or self.value}"

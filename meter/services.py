@@ -1,0 +1,183 @@
+"""Everything that writes meter values."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import transaction
+
+from evcharging.events import emit
+from meter.copying import SampleRow, insert_samples
+from meter.models import MeterValue
+from meter.series import SeriesKey, series_ids
+from meter.signals import readings_stored
+from meter.types import Reading
+from stations.services import current_epochs
+from stations.timing import effective_time
+from transactions.services import RunningValue, TransactionRef, resolve_refs
+
+ENERGY, POWER, SOC = "Energy.Active.Import.Register", "Power.Active.Import", "SoC"
+
+
+class MeterMessage(NamedTuple):
+    """One MeterValues message (OCPP 1.6 §4.7), its readings in canonical units.
+
+    `transaction_id` is None where the reported one is no usable id; `transaction_ref` is its text, "" for none.
+    """
+
+    station_id: int
+    epoch: int
+    connector_id: int
+    transaction_id: int | None
+    transaction_ref: str
+    readings: Sequence[Reading]
+    received_at: datetime
+    clock_drift_s: float | None
+
+
+@transaction.atomic
+def record_readings(*, messages: Sequence[MeterMessage]) -> list[bool]:
+    """Store a batch of messages in one database transaction; return for each whether its connection still owns the
+    station (where not, it is not stored and must not be answered).
+
+    Sends `readings_stored` for what belongs to transactions. Stored twice, a sample is there once.
+    """
+    epochs = current_epochs(station_ids=[message.station_id for message in messages])
+    owned = [epochs.get(message.station_id) == message.epoch for message in messages]
+    kept = [message for message, is_owned in zip(messages, owned, strict=True) if is_owned]
+    if kept:
+        _store(kept)
+    return owned
+
+
+@transaction.atomic
+def store_transaction_data(
+    *,
+    station_id: int,
+    connector_id: int,
+    transaction_pk: int | None,
+    transaction_ref: str,
+    readings: Sequence[Reading],
+    received_at: datetime,
+    clock_drift_s: float | None,
+) -> None:
+    """Store the samples that a StopTransaction brought; they change no running value."""
+    message = MeterMessage(
+        station_id, 0, connector_id, None, transaction_ref, readings, received_at, clock_drift_s
+    )
+    insert_samples(_rows([(message, transaction_pk, _timed(message))]))
+
+
+@transaction.atomic
+def give_samples_to_transaction(
+    *,
+    station_id: int,
+    connector_id: int,
+    transaction_ref: str,
+    since: datetime,
+    until: datetime,
+    transaction_pk: int,
+) -> int:
+    """Make stored samples that belong to no transaction the given one's; return how many."""
+    return MeterValue.objects.filter(
+        series__station_id=station_id,
+        series__connector_id=connector_id,
+        transaction=None,
+        transaction_ref=transaction_ref,
+        effective_at__range=(since, until),
+    ).update(transaction_id=transaction_pk)
+
+
+Timed = list[tuple[datetime, datetime | None, Reading]]
+
+
+def _store(messages: list[MeterMessage]) -> None:
+    timed = [_timed(message) for message in messages]
+    # Usable ids are looked up together; the rest, one by one, by connector and time.
+    named = [index for index, message in enumerate(messages) if message.transaction_ref]
+    refs = [_ref(messages[index], timed[index]) for index in named]
+    resolved = dict(zip(named, resolve_refs(refs=refs), strict=True)) if refs else {}
+    rows, values = [], []
+    for index, message in enumerate(messages):
+        found = resolved.get(index)
+        rows.append((message, None if found is None else found.pk, timed[index]))
+        if found is not None:
+            values.append(running_value(found.pk, found.is_named, message, timed[index]))
+    samples = _rows(rows)
+    if samples:
+        insert_samples(samples)
+    if values:
+        emit(readings_stored, MeterValue, values=values)
+
+
+def running_value(pk: int, is_named: bool, message: MeterMessage, timed: Timed) -> RunningValue:
+    """Return the newest register, power and state of charge that a message carries.
+
+    Readings of the whole connector count; where power comes by phase only, the phases of one instant are added.
+    """
+    newest: dict[str, tuple[datetime, float]] = {}
+    phases: dict[datetime, float] = {}
+    for at, _, reading in timed:
+        name = reading.measurand
+        if reading.value is None or name not in (ENERGY, POWER, SOC):
+            continue
+        if reading.phase:
+            if name == POWER and reading.phase in ("L1", "L2", "L3"):
+                phases[at] = phases.get(at, 0.0) + reading.value
+            continue
+        if name not in newest or at >= newest[name][0]:
+            newest[name] = (at, reading.value)
+    if phases and POWER not in newest:
+        newest[POWER] = max(phases.items())
+    register_at, register_wh = newest.get(ENERGY, (None, None))
+    power_at, power_w = newest.get(POWER, (None, None))
+    soc_at, soc_percent = newest.get(SOC, (None, None))
+    return RunningValue(
+        pk, is_named, message.received_at, register_wh, register_at, power_w, power_at, soc_percent, soc_at
+    )
+
+
+def _timed(message: MeterMessage) -> Timed:
+    """Give every reading its effective time, and its reported one where that differs."""
+    timed: Timed = []
+    last_reported: datetime | None = None
+    at, differs = message.received_at, None
+    for index, reading in enumerate(message.readings):
+        if index == 0 or reading.reported_at is not last_reported:
+            last_reported = reading.reported_at
+            at, is_credible = effective_time(
+                reported_at=last_reported, received_at=message.received_at, clock_drift_s=message.clock_drift_s
+            )
+            differs = None if is_credible else last_reported
+        timed.append((at, differs, reading))
+    return timed
+
+
+def _ref(message: MeterMessage, timed: Timed) -> TransactionRef:
+    instants = [at for at, _, _ in timed] or [message.received_at]
+    return TransactionRef(
+        message.station_id,
+        message.connector_id,
+        message.transaction_id,
+        message.transaction_ref,
+        min(instants),
+        max(instants),
+        message.received_at,
+    )
+
+
+def _rows(messages: Iterable[tuple[MeterMessage, int | None, Timed]]) -> list[SampleRow]:
+    keyed: list[tuple[SeriesKey, datetime, Reading, datetime | None, int | None, str]] = []
+    for message, pk, timed in messages:
+        station_id, connector_id, ref = message.station_id, message.connector_id, message.transaction_ref
+        for at, differs, reading in timed:
+            key = SeriesKey(
+                station_id, connector_id, reading.measurand, reading.phase, reading.location, reading.context,
+                reading.format, reading.unit,
+            )  # fmt: skip
+            keyed.append((key, at, reading, differs, pk, ref))
+    ids = series_ids(keys=[entry[0] for entry in keyed])
+    return [
+        SampleRow(at, reading.value, differs, ids[key], pk, ref, reading.raw)
+        for key, at, reading, differs, pk, ref in keyed
+    ]

@@ -1,0 +1,209 @@
+"""Who may connect, and which connection owns a station."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from stations.models import RefusalReason, RegistrationStatus, Station
+from stations.passwords import verify_password
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """HTTP Basic user name and password as the bytes that were sent."""
+
+    username: bytes
+    password: bytes
+
+
+@dataclass(slots=True)
+class ConnectedStation:
+    """What a connection knows of its station; refreshed when staff change it."""
+
+    station_id: int
+    identity: str
+    epoch: int
+    registration_status: str
+    was_ever_accepted: bool
+    time_zone: str
+    id_tag_transform: str
+    heartbeat_interval_s: int
+    ping_interval_s: int
+    idle_limit_s: int
+    response_delay_ms: int
+    firmware_version: str
+    assume_ocpp16: bool
+    last_boot_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Outcome of a connection attempt: the station, or why it was refused.
+
+    `previous_channel` names the gateway process that held the station until now, "" if none did.
+    """
+
+    station: ConnectedStation | None
+    refusal: RefusalReason | None = None
+    previous_channel: str = ""
+
+
+def connect_station(
+    *,
+    identity: str,
+    credentials: Credentials | None,
+    has_subprotocol: bool,
+    remote_address: str,
+    gateway_channel: str,
+    now: datetime,
+) -> Admission:
+    """Admit a connection and make it the owner of its station; the newest connection always wins.
+
+    An unknown identity is enrolled as OCPP_ENROLMENT says. Being called twice makes two epochs, of which the later
+    owns the station.
+    """
+    station = Station.objects.with_identity(identity).first()
+    if station is not None:
+        refusal = _refusal(station, credentials, has_subprotocol)
+    else:
+        refusal = _enrolment_refusal(has_subprotocol)
+    if refusal is not None:
+        return Admission(None, refusal)
+    with transaction.atomic():
+        if station is None:
+            _enrol(identity, now)
+        # FOR UPDATE, not NO KEY: it waits for transactions that hold the row FOR KEY SHARE in owns_station().
+        station = Station.objects.with_identity(identity).select_for_update().get()
+        previous_channel = station.gateway_channel if station.is_online else ""
+        station.connection_epoch += 1
+        station.gateway_channel = gateway_channel
+        station.remote_address = remote_address[:64]
+        station.connected_at = station.last_seen_at = now
+        station.disconnected_at = None
+        station.save(
+            update_fields=[
+                "connection_epoch", "gateway_channel", "remote_address", "connected_at", "last_seen_at",
+                "disconnected_at",
+            ]
+        )  # fmt: skip
+    return Admission(connected_station(station), previous_channel=previous_channel)
+
+
+def connected_station(station: Station) -> ConnectedStation:
+    """Return what a connection needs to know, with the system's defaults filled in."""
+    return ConnectedStation(
+        station_id=station.pk,
+        identity=station.identity,
+        epoch=station.connection_epoch,
+        registration_status=station.registration_status,
+        was_ever_accepted=station.was_ever_accepted,
+        time_zone=station.time_zone,
+        id_tag_transform=station.id_tag_transform,
+        heartbeat_interval_s=_default(station.heartbeat_interval_s, settings.OCPP_HEARTBEAT_INTERVAL_S),
+        ping_interval_s=_default(station.ping_interval_s, settings.OCPP_PING_INTERVAL_S),
+        idle_limit_s=_default(station.idle_limit_s, settings.OCPP_IDLE_LIMIT_S),
+        response_delay_ms=station.response_delay_ms,
+        firmware_version=station.firmware_version,
+        assume_ocpp16=station.assume_ocpp16,
+        last_boot_at=station.last_boot_at,
+    )
+
+
+def reload_station(*, station_id: int, epoch: int) -> ConnectedStation | None:
+    """Return the station as it is now for the connection that owns it; None if another does, or none."""
+    station = Station.objects.filter(pk=station_id, connection_epoch=epoch).first()
+    return None if station is None else connected_station(station)
+
+
+def disconnect_station(*, station_id: int, epoch: int, now: datetime) -> bool:
+    """Mark the station offline if this connection still owns it; return whether it did."""
+    return bool(
+        Station.objects.filter(pk=station_id, connection_epoch=epoch).update(disconnected_at=now, last_seen_at=now)
+    )
+
+
+def owns_station(*, station_id: int, epoch: int) -> bool:
+    """Whether this connection still owns the station, held until the end of the database transaction.
+
+    FOR KEY SHARE conflicts with connect_station()'s FOR UPDATE and with nothing else that is ever done to the row.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM stations_station WHERE id = %s AND connection_epoch = %s FOR KEY SHARE", [station_id, epoch]
+        )
+        return cursor.fetchone() is not None
+
+
+def current_epochs(*, station_ids: Iterable[int]) -> dict[int, int]:
+    """Return the owning epoch of each station, not held: for batches, whose rows are safe to store late."""
+    return dict(Station.objects.filter(pk__in=set(station_ids)).values_list("pk", "connection_epoch"))
+
+
+def touch_stations(*, seen: Mapping[int, tuple[int, datetime, float | None]]) -> dict[int, str]:
+    """Write when stations were last seen and their clock drift; return the registration status of each station whose
+    connection still owns it.
+
+    :param seen: station id → (epoch, last seen at, clock drift in seconds or None for unmeasured).
+    """
+    ids = sorted(seen)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE stations_station AS s
+            SET last_seen_at = GREATEST(s.last_seen_at, v.seen_at), clock_drift_s = COALESCE(v.drift, s.clock_drift_s)
+            FROM (
+                SELECT s2.id, v2.epoch, v2.seen_at, v2.drift
+                FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::float8[]) AS v2(id, epoch, seen_at, drift)
+                JOIN stations_station s2 ON s2.id = v2.id
+                ORDER BY s2.id
+                FOR NO KEY UPDATE OF s2
+            ) AS v
+            WHERE s.id = v.id AND s.connection_epoch = v.epoch
+            RETURNING s.id, s.registration_status
+            """,
+            [ids, *(list(column) for column in zip(*(seen[pk] for pk in ids), strict=True))],
+        )
+        return dict(cursor.fetchall())
+
+
+def _refusal(station: Station, credentials: Credentials | None, has_subprotocol: bool) -> RefusalReason | None:
+    if station.has_password:
+        if credentials is None:
+            return RefusalReason.NO_CREDENTIALS
+        # Compared with the decoded identity; chargers are as free with its case here as in the URL.
+        if not station.allow_any_username and credentials.username.lower() != station.identity.lower().encode():
+            return RefusalReason.WRONG_USERNAME
+        if not verify_password(credentials.password, station.password_hash):
+            return RefusalReason.WRONG_PASSWORD
+    if not has_subprotocol and not station.assume_ocpp16:
+        return RefusalReason.NO_SUBPROTOCOL
+    return None
+
+
+def _enrolment_refusal(has_subprotocol: bool) -> RefusalReason | None:
+    if settings.OCPP_ENROLMENT == "closed":
+        return RefusalReason.UNKNOWN_IDENTITY
+    if not has_subprotocol:
+        return RefusalReason.NO_SUBPROTOCOL
+    if settings.OCPP_ENROLMENT == "pending":
+        pending = Station.objects.filter(registration_status=RegistrationStatus.PENDING)
+        if pending.count() >= settings.PENDING_STATIONS_MAX:
+            return RefusalReason.ENROLMENT_FULL
+    return None
+
+
+def _enrol(identity: str, now: datetime) -> None:
+    accepted = settings.OCPP_ENROLMENT == "open"
+    status = RegistrationStatus.ACCEPTED if accepted else RegistrationStatus.PENDING
+    # Two first connections at the same instant: one inserts, the other finds the row.
+    Station.objects.bulk_create(
+        [Station(identity=identity, registration_status=status, first_accepted_at=now if accepted else None)],
+        ignore_conflicts=True,
+    )
+
+
+def _default(value: int | None, default: int) -> int:
+    return default if value is None else value

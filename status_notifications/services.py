@@ -1,0 +1,93 @@
+"""Everything that writes status history."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection, transaction
+
+from connectors.services import StatusAt
+from evcharging.events import emit
+from stations.services import current_epochs
+from stations.timing import effective_time
+from status_notifications.models import StatusCode, StatusNotification
+from status_notifications.signals import statuses_stored
+from status_notifications.types import StatusReport
+
+CODES = {code.label: code.value for code in StatusCode}
+
+
+class StatusMessage(NamedTuple):
+    """One StatusNotification (OCPP 1.6 §4.9) as received."""
+
+    station_id: int
+    epoch: int
+    report: StatusReport
+    received_at: datetime
+    clock_drift_s: float | None
+
+
+@transaction.atomic
+def record_statuses(*, messages: Sequence[StatusMessage]) -> list[bool]:
+    """Store a batch of statuses in one database transaction; return for each whether its connection still owns the
+    station (where not, it is not stored and must not be answered).
+
+    Sends `statuses_stored`, so that connectors stand or fall with their history. Stored twice, a status is there once.
+    """
+    epochs = current_epochs(station_ids=[message.station_id for message in messages])
+    owned = [epochs.get(message.station_id) == message.epoch for message in messages]
+    statuses = [_status_at(message) for message, is_owned in zip(messages, owned, strict=True) if is_owned]
+    if statuses:
+        _insert(statuses)
+        emit(statuses_stored, StatusNotification, statuses=statuses)
+    return owned
+
+
+def _status_at(message: StatusMessage) -> StatusAt:
+    report = message.report
+    effective = effective_time(
+        reported_at=report.reported_at, received_at=message.received_at, clock_drift_s=message.clock_drift_s
+    )
+    return StatusAt(
+        message.station_id,
+        report.connector_id,
+        effective.at,
+        report.status,
+        report.error_code,
+        report.info,
+        report.vendor_id,
+        report.vendor_error_code,
+        report.reported_at,
+        message.received_at,
+    )
+
+
+def _insert(statuses: Sequence[StatusAt]) -> None:
+    rows = [
+        (
+            status.effective_at,
+            status.received_at,
+            None if status.reported_at == status.effective_at else status.reported_at,
+            status.station_id,
+            status.connector_id,
+            CODES.get(status.status, StatusCode.OTHER.value),
+            status.error_code,
+            status.info,
+            status.vendor_id,
+            status.vendor_error_code,
+        )
+        for status in statuses
+    ]
+    rows.sort(key=lambda row: (row[3], row[4], row[0]))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO status_notifications
+                (effective_at, received_at, reported_at, station_id, connector_id, status, error_code, info, vendor_id,
+                 vendor_error_code)
+            SELECT * FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::int[],
+                                 %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[])
+            ON CONFLICT DO NOTHING
+            """,
+            [list(column) for column in zip(*rows, strict=True)],
+        )

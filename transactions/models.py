@@ -1,0 +1,243 @@
+"""Transactions, the messages that fit none, and what later messages said differently."""
+
+from datetime import datetime
+from typing import Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import F, Q
+
+from connectors.models import Connector
+from id_tags.models import FoldedIdTagField, IdTag
+from stations.models import Station
+
+
+class Closing(models.TextChoices):
+    """How the end of a transaction is known; later in the list outranks earlier."""
+
+    OPEN = "open", "Open"
+    ESTIMATED = "estimated", "Estimated"
+    REPORTED = "reported", "Reported"
+
+
+class EstimateCause(models.TextChoices):
+    """Why an end was estimated."""
+
+    SUPERSEDED = "superseded", "Another start on the connector"
+    STAFF = "staff", "Closed by staff"
+    STALE = "stale", "No message for too long"
+
+
+class Mark(models.TextChoices):
+    """A reason to look at a transaction before billing it."""
+
+    CLOCK_UNSET = "clock_unset", "Clock unset"
+    FUTURE_TIME = "future_time", "Time in the future"
+    METER_REGRESSION = "meter_regression", "Meter ran backwards"
+    METER_GAP = "meter_gap", "Gap to the previous stop"
+    OVERLAP = "overlap", "Overlaps another on the connector"
+    SUPERSEDED = "superseded", "Superseded"
+    ORPHAN_STOP = "orphan_stop", "Stop adopted without a usable id"
+    MISSING_STOP = "missing_stop", "Stop never reported"
+    REFUSED_TAG = "refused_tag", "Tag refused"
+    NOT_ACCEPTED = "not_accepted", "Station not accepted at the time"
+
+
+class StopReason(models.TextChoices):
+    """OCPP 1.6 §7.36 Reason, wire words."""
+
+    DE_AUTHORIZED = "DeAuthorized"
+    EMERGENCY_STOP = "EmergencyStop"
+    EV_DISCONNECTED = "EVDisconnected"
+    HARD_RESET = "HardReset"
+    LOCAL = "Local"
+    OTHER = "Other"
+    POWER_LOSS = "PowerLoss"
+    REBOOT = "Reboot"
+    REMOTE = "Remote"
+    SOFT_RESET = "SoftReset"
+    UNLOCK_COMMAND = "UnlockCommand"
+
+
+class TransactionQuerySet(models.QuerySet["Transaction"]):
+    def open(self) -> Self:
+        return self.filter(closing=Closing.OPEN)
+
+    def awaiting_stop(self) -> Self:
+        """Whose StopTransaction has not come: open, or closed by estimate."""
+        return self.exclude(closing=Closing.REPORTED)
+
+    def open_at(self, instant: datetime) -> Self:
+        """Begun by then and not ended by then."""
+        return self.filter(Q(stopped_at=None) | Q(stopped_at__gt=instant), started_at__lte=instant)
+
+    def suspicious(self) -> Self:
+        return self.exclude(marks=[])
+
+
+class Transaction(models.Model):
+    """One charging session as a station reported it, from its StartTransaction on; kept for ever.
+
+    Times: `started_at` and `stopped_at` are effective times, with the reported and received ones beside them.
+    Quantities are register readings and energy in Wh, power in W, state of charge in percent.
+    """
+
+    id = models.AutoField(primary_key=True)
+    transaction_id = models.PositiveIntegerField(
+        unique=True, db_default=models.Func(models.Value("transactions_transaction_id_seq"), function="nextval"),
+        editable=False, help_text="As the station knows it.",
+    )  # fmt: skip
+    station = models.ForeignKey(Station, models.PROTECT, related_name="transactions")
+    connector = models.ForeignKey(Connector, models.PROTECT, related_name="transactions")
+    id_tag = models.CharField("id tag", max_length=255, blank=True, help_text="As reported.")
+    id_tag_folded = FoldedIdTagField(max_length=255)
+    tag = models.ForeignKey(IdTag, models.PROTECT, null=True, related_name="transactions")
+    id_tag_info = models.JSONField("idTagInfo", help_text="What the station was answered.")
+    accepted = models.BooleanField(help_text="Whether the tag was accepted at the start.")
+    reservation_id = models.IntegerField(null=True, blank=True)
+
+    reported_connector_id = models.IntegerField(editable=False)
+    start_timestamp_raw = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001 - absent is not empty
+    meter_start_raw = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001 - absent is not empty
+    start_is_credible = models.BooleanField(editable=False)
+    started_at = models.DateTimeField()
+    start_reported_at = models.DateTimeField(null=True)
+    start_received_at = models.DateTimeField()
+    meter_start = models.BigIntegerField("meter start (Wh)", null=True)
+    id_seen_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the station first named the id; until then a Start is a resend."
+    )
+
+    closing = models.CharField(max_length=9, choices=Closing, default=Closing.OPEN)
+    stopped_at = models.DateTimeField(null=True)
+    stop_reported_at = models.DateTimeField(null=True)
+    stop_received_at = models.DateTimeField(null=True)
+    meter_stop = models.BigIntegerField("meter stop (Wh)", null=True, help_text="Null while the end is estimated.")
+    stop_reason = models.CharField(max_length=20, blank=True, choices=StopReason)
+    stop_id_tag = models.CharField(max_length=255, blank=True)
+    stop_digest = models.UUIDField(null=True, editable=False, help_text="Of the StopTransaction's content.")
+
+    estimated_stopped_at = models.DateTimeField(null=True, help_text="Kept when the reported end replaces it.")
+    estimated_energy_wh = models.FloatField(null=True)
+    estimate_cause = models.CharField(max_length=10, blank=True, choices=EstimateCause)
+    closed_by = models.CharField(max_length=150, blank=True)
+    close_note = models.TextField(blank=True)
+
+    energy_wh = models.FloatField("energy (Wh)", null=True, help_text="So far while open. Unknown while meter start is.")
+    last_register_wh = models.FloatField(null=True)
+    last_register_at = models.DateTimeField(null=True)
+    power_w = models.FloatField("power (W)", null=True)
+    power_at = models.DateTimeField(null=True)
+    soc_percent = models.FloatField("state of charge (%)", null=True)
+    soc_at = models.DateTimeField(null=True)
+    last_message_at = models.DateTimeField(help_text="Received time of its latest message.")
+    marks = ArrayField(models.CharField(max_length=20, choices=Mark), default=list, blank=True)
+
+    objects = TransactionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["station", "reported_connector_id", "id_tag_folded", "start_timestamp_raw", "meter_start_raw"],
+                condition=Q(start_is_credible=True),
+                nulls_distinct=False,
+                name="transactions_start_credible_unique",
+            ),
+            models.UniqueConstraint(
+                fields=["station", "reported_connector_id", "id_tag_folded", "start_timestamp_raw", "meter_start_raw"],
+                condition=Q(id_seen_at=None),
+                nulls_distinct=False,
+                name="transactions_start_unseen_unique",
+            ),
+            models.UniqueConstraint(
+                fields=["connector"], condition=Q(closing="open"), name="transactions_one_open_per_connector"
+            ),
+            models.CheckConstraint(condition=Q(transaction_id__gte=1), name="transactions_transaction_id_positive"),
+            models.CheckConstraint(condition=Q(energy_wh=None) | Q(energy_wh__gte=0), name="transactions_energy_positive"),
+            models.CheckConstraint(
+                condition=Q(closing="open", stopped_at=None) | (~Q(closing="open") & Q(stopped_at__isnull=False)),
+                name="transactions_closed_has_end",
+            ),
+            models.CheckConstraint(
+                condition=Q(meter_stop=None) | Q(closing="reported"), name="transactions_meter_stop_is_reported"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["connector", "-started_at"], name="transactions_by_connector"),
+            models.Index(fields=["station", "-started_at"], name="transactions_by_station"),
+            models.Index(fields=["id_tag_folded", "-started_at"], name="transactions_by_id_tag"),
+            models.Index(F("started_at").desc(), name="transactions_by_start"),
+            models.Index(fields=["last_message_at"], condition=Q(closing="open"), name="transactions_open_silent"),
+            GinIndex(fields=["marks"], name="transactions_by_mark"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.transaction_id}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.closing == Closing.OPEN
+
+
+class StopConflict(models.Model):
+    """A StopTransaction that said something else than the one already applied; recorded, never applied."""
+
+    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="stop_conflicts")
+    digest = models.UUIDField(editable=False)
+    payload = models.JSONField()
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["transaction", "digest"], name="transactions_stopconflict_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.transaction_id} {self.received_at:%Y-%m-%d %H:%M:%S}"
+
+
+class OrphanKind(models.TextChoices):
+    STOP = "StopTransaction", "Stop"
+    METER_VALUES = "MeterValues", "Meter values"
+
+
+class OrphanState(models.TextChoices):
+    WAITING = "waiting", "Waiting for review"
+    ADOPTED = "adopted", "Adopted"
+    DISMISSED = "dismissed", "Dismissed"
+
+
+class OrphanMessage(models.Model):
+    """A message about a transaction whose id means nothing here; kept for ever, until staff adopt or dismiss it after.
+
+    Stops are one row per content; meter values one row per connector and reported id, their samples are stored anyway.
+    """
+
+    station = models.ForeignKey(Station, models.PROTECT, related_name="orphans")
+    kind = models.CharField(max_length=16, choices=OrphanKind)
+    transaction_ref = models.CharField("reported transaction id", max_length=255, blank=True)
+    connector_id = models.IntegerField(null=True, help_text="Of meter values; a stop carries none.")
+    digest = models.UUIDField(editable=False, help_text="Of the stop's content, or of connector and reported id.")
+    id_tag = models.CharField("id tag", max_length=255, blank=True)
+    meter_stop = models.BigIntegerField("meter stop (Wh)", null=True)
+    stop_reason = models.CharField(max_length=20, blank=True)
+    reported_at = models.DateTimeField(null=True)
+    effective_at = models.DateTimeField(help_text="Of the stop, or of the first sample.")
+    last_effective_at = models.DateTimeField(null=True, help_text="Of the last sample.")
+    received_at = models.DateTimeField()
+    last_received_at = models.DateTimeField()
+    count = models.BigIntegerField(default=1, help_text="Messages received, resends included.")
+    payload = models.JSONField(null=True)
+    state = models.CharField(max_length=9, choices=OrphanState, default=OrphanState.WAITING)
+    transaction = models.ForeignKey(Transaction, models.PROTECT, null=True, blank=True, related_name="orphans")
+    resolved_by = models.CharField(max_length=150, blank=True, help_text="Blank where the system adopted it itself.")
+    resolved_at = models.DateTimeField(null=True)
+    resolution_note = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["station", "kind", "digest"], name="transactions_orphan_unique"),
+        ]
+        indexes = [models.Index(fields=["state", "-received_at"], name="transactions_orphan_review")]
+
+    def __str__(self) -> str:
+        return f"{self.station_id} {self.kind} {self.transaction_ref}"

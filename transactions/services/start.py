@@ -1,0 +1,165 @@
+"""StartTransaction: the same start is the same transaction, a refused tag's start is one too."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from connectors.models import Connector
+from connectors.selectors import only_connector_id
+from connectors.services import lock_connector
+from id_tags.models import fold_id_tag
+from id_tags.services import lock_for_start, note_unknown_id_tag
+from id_tags.types import Authorization
+from stations.services import owns_station
+from stations.timing import LATEST_AHEAD, effective_time
+from transactions.models import Closing, Mark, Transaction
+from transactions.services.closing import estimate_end
+from transactions.types import StartReport
+
+MAX_METER_GAP_WH = 1000
+"""How far a start's register may be from the previous stop's on its connector before staff should look, Wh."""
+
+
+class ConnectionSuperseded(Exception):
+    """A newer connection owns the station: the frame is dropped without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartAnswer:
+    """What a StartTransaction is answered. `is_cacheable`: the start's time is credible, so a repeat is no new start."""
+
+    transaction_id: int
+    id_tag_info: dict[str, str]
+    is_resend: bool
+    is_cacheable: bool
+
+
+@transaction.atomic
+def start_transaction(
+    *,
+    station_id: int,
+    epoch: int,
+    report: StartReport,
+    received_at: datetime,
+    clock_drift_s: float | None,
+    is_station_accepted: bool = True,
+) -> StartAnswer:
+    """Store a start and decide on its tag (OCPP 1.6 §4.8); a resend gets the stored id and the stored idTagInfo.
+
+    Order, all in one database transaction: this connection still owns the station → lock the connector → look for the
+    key → supersede → lock the tag → authorise and count → store.
+
+    :raises ConnectionSuperseded: a newer connection owns the station.
+    """
+    if not owns_station(station_id=station_id, epoch=epoch):
+        raise ConnectionSuperseded
+    outlet = report.connector_id or only_connector_id(station_id=station_id) or 0
+    connector = lock_connector(station_id=station_id, connector_id=max(outlet, 0))
+    known = _same_start(station_id, report)
+    if known is not None:
+        return StartAnswer(known.transaction_id, known.id_tag_info, True, known.start_is_credible)
+    started = effective_time(reported_at=report.reported_at, received_at=received_at, clock_drift_s=clock_drift_s)
+    marks = _time_marks(report, received_at, started.is_credible)
+    if not is_station_accepted:
+        marks.append(Mark.NOT_ACCEPTED)
+    later = _supersede(connector, started.at, marks)
+    authorization = lock_for_start(id_tag=report.id_tag, now=received_at)
+    status = _counted_status(authorization, started.at, received_at)
+    info = authorization.id_tag_info() | {"status": status}
+    if status != "Accepted":
+        marks.append(Mark.REFUSED_TAG)
+        if authorization.tag_id is None:
+            note_unknown_id_tag(id_tag=report.id_tag, station_id=station_id, now=received_at)
+    if _has_gap(connector, report.meter_start):
+        marks.append(Mark.METER_GAP)
+    row = Transaction(
+        station_id=station_id,
+        connector=connector,
+        id_tag=report.id_tag,
+        tag_id=authorization.tag_id,
+        id_tag_info=info,
+        accepted=status == "Accepted",
+        reservation_id=report.reservation_id,
+        reported_connector_id=report.connector_id,
+        start_timestamp_raw=report.timestamp_raw,
+        meter_start_raw=report.meter_start_raw,
+        start_is_credible=started.is_credible,
+        started_at=started.at,
+        start_reported_at=report.reported_at,
+        start_received_at=received_at,
+        meter_start=report.meter_start,
+        energy_wh=None if report.meter_start is None else 0.0,
+        last_message_at=received_at,
+        marks=marks,
+    )
+    if later is not None:
+        # A start that is older than the open one: its own stop is still to come, but it is not what charges now.
+        estimate_end(row, cause="superseded", at=min(started.at, later.started_at))
+    row.save(force_insert=True)
+    return StartAnswer(row.transaction_id, info, False, started.is_credible)
+
+
+def _same_start(station_id: int, report: StartReport) -> Transaction | None:
+    """Return the transaction this start was already stored as, open or closed."""
+    key: dict[str, Any] = {
+        "station_id": station_id,
+        "reported_connector_id": report.connector_id,
+        "id_tag_folded": fold_id_tag(report.id_tag),
+    }
+    for name, value in (("start_timestamp_raw", report.timestamp_raw), ("meter_start_raw", report.meter_start_raw)):
+        key |= {f"{name}__isnull": True} if value is None else {name: value}
+    rows = Transaction.objects.filter(Q(start_is_credible=True) | Q(id_seen_at=None), **key)
+    return rows.order_by("-pk").first()
+
+
+def _supersede(connector: Connector, started_at: datetime, marks: list[str]) -> Transaction | None:
+    """End what is open on the connector; if that began later than this start, return it and leave it alone."""
+    for row in Transaction.objects.open().filter(connector=connector).select_for_update(no_key=True):
+        if started_at < row.started_at:
+            marks.append(Mark.SUPERSEDED)
+            return row
+        estimate_end(row, cause="superseded", at=min(row.last_register_at or row.started_at, started_at))
+        row.marks = sorted({*row.marks, Mark.SUPERSEDED, Mark.MISSING_STOP})
+        row.save()
+    if Transaction.objects.filter(connector=connector, closing=Closing.REPORTED).open_at(started_at).exists():
+        marks.append(Mark.OVERLAP)
+    return None
+
+
+def _counted_status(authorization: Authorization, started_at: datetime, received_at: datetime) -> str:
+    """Return the tag's status, ConcurrentTx where it (or its group) charges as often as it may (OCPP 1.6 §7.2).
+
+    Counted are other accepted transactions open at the effective start, but for open ones that have been silent for
+    TX_STALE_H hours.
+    """
+    if not authorization.is_accepted or authorization.limit is None:
+        return authorization.status
+    silent_since = received_at - timedelta(hours=settings.TX_STALE_H)
+    others = (
+        Transaction.objects.filter(accepted=True)
+        .open_at(started_at)
+        .exclude(closing=Closing.OPEN, last_message_at__lt=silent_since)
+    )
+    if authorization.limit_group_id is not None:
+        others = others.filter(tag__group_id=authorization.limit_group_id)
+    else:
+        others = others.filter(tag_id=authorization.tag_id)
+    return "ConcurrentTx" if others.count() >= authorization.limit else "Accepted"
+
+
+def _time_marks(report: StartReport, received_at: datetime, is_credible: bool) -> list[str]:
+    if is_credible:
+        return []
+    reported_at = report.reported_at
+    if reported_at is not None and reported_at > received_at + LATEST_AHEAD:
+        return [Mark.FUTURE_TIME]
+    return [Mark.CLOCK_UNSET]
+
+
+def _has_gap(connector: Connector, meter_start: int | None) -> bool:
+    previous = connector.last_meter_stop_wh
+    return previous is not None and meter_start is not None and abs(meter_start - previous) > MAX_METER_GAP_WH
