@@ -16,7 +16,7 @@ def main() -> None:
     from evcharging.embedded import EmbeddedServerError
 
     try:
-        settings.configured or settings.INSTALLED_APPS
+        settings.INSTALLED_APPS  # noqa: B018  (read now: some commands would show a broken setting as a traceback)
         execute_from_command_line(sys.argv)
     except (ImproperlyConfigured, EmbeddedServerError) as error:
         sys.exit(f"error: {error}")

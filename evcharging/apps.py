@@ -9,3 +9,4 @@ class EvchargingConfig(AppConfig):
 
     def ready(self) -> None:
         from evcharging import checks  # noqa: F401  (registers the checks; needs the app registry)
+        from evcharging.gateway import receivers  # noqa: F401  (connects them)

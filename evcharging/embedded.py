@@ -42,6 +42,8 @@ class EmbeddedServers:
     def __init__(self, data_dir: Path, *, postgres: bool = True, valkey: bool = True) -> None:
         self.folder = data_dir.resolve() / "embedded"
         self._users: int | None = None
+        #: After its release() a process starts nothing by accident, as a late connection would.
+        self.is_released = False
         self._supervisor: threading.Thread | None = None
         self._stopping = threading.Event()
         self._wanted = (postgres, valkey)
@@ -88,7 +90,7 @@ class EmbeddedServers:
         return [server for server, wanted in zip(self._both(), self._wanted, strict=True) if wanted]
 
     def _server_user(self) -> tuple[int, int] | None:
-        """Return who the servers run as if we are root, which PostgreSQL refuses to be: the data's owner, else nobody."""
+        """Return who the servers run as if we are root, as PostgreSQL refuses to: the data's owner, else nobody."""
         if os.geteuid() != 0:
             return None
         try:
@@ -126,7 +128,7 @@ class EmbeddedServers:
     # Life
 
     def acquire(self) -> None:
-        """Start what does not run and keep it running for this process, until release(); calling it again is nothing."""
+        """Start what does not run and keep it running for this process until release(); a second call does nothing."""
         if self._users is not None or not any(self._wanted):
             return
         with self._lock():
@@ -145,6 +147,7 @@ class EmbeddedServers:
 
     def release(self) -> None:
         """Stop the servers if no other process uses them, and return when they are down."""
+        self.is_released = True
         self._stopping.set()
         if self._supervisor is not None:
             self._supervisor.join()
@@ -161,7 +164,7 @@ class EmbeddedServers:
         return self._users is not None
 
     def supervise(self) -> None:
-        """Restart, from a thread of its own, a server that died; at the same address, so clients need only reconnect."""
+        """Restart a server that died, from a thread of its own, at the same address: clients only reconnect."""
         if self._supervisor is None and any(self._wanted):
             self._supervisor = threading.Thread(target=self._supervise, name="embedded-servers", daemon=True)
             self._supervisor.start()
@@ -179,8 +182,9 @@ class EmbeddedServers:
                             logger.error("%s died and is started again", server.name)
                             server.ensure_started()
                             logger.info("%s runs again", server.name)
-            except (EmbeddedServerError, OSError):
-                logger.exception("an embedded server cannot be started again; the next try is in 10 s")
+            except (EmbeddedServerError, OSError) as error:
+                if not self._stopping.is_set():
+                    logger.error("an embedded server cannot be started again, the next try is in 10 s: %s", error)
                 pause = 10
 
     def _start(self) -> None:
@@ -196,20 +200,29 @@ class EmbeddedServers:
         import psycopg  # only the process that starts the server needs it
 
         with psycopg.connect(
-            host=str(self.postgres.socket_dir), user=USER, password=self.postgres.password, dbname="postgres",
+            host=str(self.postgres.socket_dir),
+            user=USER,
+            password=self.postgres.password,
+            dbname="postgres",
             autocommit=True,
         ) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [USER]).fetchone():
                 connection.execute(f"CREATE DATABASE {USER}")
 
-    def _leave(self, descriptor: int) -> None:
+    def stop_if_unused(self) -> bool:
+        """Stop what a killed process left running; return False if somebody uses the servers."""
+        with self._lock():
+            return self._leave(self._open("users"))
+
+    def _leave(self, descriptor: int) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pass  # others use them
+            return False  # others use them
         else:
             for server in reversed(self._wanted_servers()):
                 server.stop()
+            return True
         finally:
             os.close(descriptor)
 
@@ -240,5 +253,6 @@ def _one_line(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise EmbeddedServerError(
-            f"the data folder {folder} cannot be used: {error.strerror or error} (set DATA_DIR to a folder you can write)"
+            f"the data folder {folder} cannot be used: {error.strerror or error} "
+            "(set DATA_DIR to a folder you can write)"
         ) from None

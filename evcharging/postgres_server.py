@@ -151,7 +151,7 @@ class PostgresServer(ServerProcess):
             password_file.unlink()
 
     def _forget_reused_pid(self) -> None:
-        """After kill -9 or a reboot the pid in postmaster.pid may be any process's, and PostgreSQL would refuse to start.
+        """After kill -9 or a reboot the pid in postmaster.pid may be any process's: PostgreSQL would refuse to start.
 
         The file is not deleted: it also names the shared memory by which PostgreSQL notices that backends of its
         predecessor still run. PostgreSQL takes the pid of its own parent for a stale one, so it is given ours.

@@ -15,7 +15,8 @@ _PR_SET_KEEPCAPS = 8
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
-#: Tried in this order; the first passes folders and reads files, the second (all that some containers have) also writes.
+#: Tried in this order: the first passes folders and reads files; the second, which is all that some
+#: containers have, also writes.
 _CAP_DAC_READ_SEARCH = 2
 _CAP_DAC_OVERRIDE = 1
 

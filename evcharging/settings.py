@@ -29,7 +29,7 @@ BIND = ENVIRONMENT.text("BIND", "127.0.0.1")
 # A storm of chargers after a power cut must fit (the kernel caps it at net.core.somaxconn).
 LISTEN_BACKLOG = ENVIRONMENT.integer("LISTEN_BACKLOG", 4096, minimum=1)
 
-# Behind a proxy that terminates TLS: cookies for https alone, HSTS, and the proxy's X-Forwarded-* headers are believed.
+# Behind a proxy that terminates TLS: cookies for https alone, HSTS, and the proxy's X-Forwarded-* are believed.
 BEHIND_TLS_PROXY = ENVIRONMENT.flag("BEHIND_TLS_PROXY")
 
 DEBUG = ENVIRONMENT.flag("DEBUG")

@@ -35,9 +35,9 @@ class FirstAdmin:
 
 
 def prepare_database(stopping: threading.Event) -> FirstAdmin | None:
-    """Start the embedded servers, wait for the database, migrate it, and create an admin if there is no user at all.
+    """Start the embedded servers, wait for the database, migrate it, create an admin if there is no user at all.
 
-    Behind a TLS proxy no admin is created, since what is shown there is kept in logs: `manage.py createsuperuser` does.
+    Behind a TLS proxy no admin is created, since what is shown there stays in logs: use `manage.py createsuperuser`.
 
     :raises StartAbandoned: once `stopping` is set.
     :raises EmbeddedServerError: if an embedded server cannot be started.

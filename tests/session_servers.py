@@ -1,24 +1,26 @@
 """pytest plugin: one PostgreSQL and one Valkey per session, in a temporary folder, shared by xdist's workers.
 
-Loaded by `-p` before Django's settings are read, because it sets the environment that they read.
+Loaded by `-p` before Django's settings are read, because it sets the environment that they read. TEST_DATABASE_URL
+(set by `make test-timescale`) takes the place of the PostgreSQL.
 """
 
-import atexit
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from evcharging.embedded import EmbeddedServers
+from tests.live_server import libpq_url
 
+_PREFIX = "evcharging-test-"
+_FOLDER = "EVCHARGING_TEST_DATA_DIR"  # from the session's first process to xdist's workers
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
-_FOLDER = "EVCHARGING_TEST_DATA_DIR"
 
 if not _WORKER:
-    os.environ[_FOLDER] = tempfile.mkdtemp(prefix="evcharging-test-")
+    os.environ[_FOLDER] = tempfile.mkdtemp(prefix=_PREFIX)
     os.chmod(os.environ[_FOLDER], 0o711)  # PostgreSQL, which is not root, must get in
 DATA_DIR = Path(os.environ[_FOLDER])
 
@@ -30,9 +32,18 @@ servers = EmbeddedServers(DATA_DIR, postgres=not _given_database)
 _WORKER_NUMBER = int(_WORKER.removeprefix("gw") or 0) % 8
 REDIS_DATABASES = range(8 * _WORKER_NUMBER, 8 * _WORKER_NUMBER + 8)
 
-for _name in list(os.environ):
-    if _name.startswith(("OCPP_", "LOG_")):
-        del os.environ[_name]
+# The tests run with default settings, whatever the caller's environment says.
+for _name in (
+    "PORT",
+    "BIND",
+    "DEBUG",
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "BEHIND_TLS_PROXY",
+    "OCPP_ENROLMENT",
+    "LOG_LEVEL",
+):
+    os.environ.pop(_name, None)
 os.environ.update(
     DATA_DIR=str(DATA_DIR),
     DATABASE_URL=_given_database or servers.postgres_url(),
@@ -40,8 +51,12 @@ os.environ.update(
     LOG_FORMAT="text",
 )
 
+_unmeasured = 0
+
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    if not _WORKER:
+        _stop_leftovers()
     servers.acquire()
 
 
@@ -50,3 +65,44 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     servers.release()
     if not _WORKER:
         shutil.rmtree(DATA_DIR, ignore_errors=True)
+
+
+def _stop_leftovers() -> None:
+    """Stop the servers of sessions that were killed: nobody else would."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        leftover = EmbeddedServers(folder)
+        if (
+            folder.owner() == DATA_DIR.owner()
+            and (folder / "embedded" / "users").exists()
+            and leftover.stop_if_unused()
+        ):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _timescale_edition() -> str:
+    """Return "", "apache" or "timescale" (the Community edition)."""
+    if not os.environ["DATABASE_URL"].startswith("timescale://"):
+        return ""
+    with psycopg.connect(libpq_url(os.environ["DATABASE_URL"])) as connection:
+        return str(connection.execute("SELECT current_setting('timescaledb.license')").fetchone()[0])  # type: ignore[index]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the database at hand cannot run: that is a matter of where, so nothing is skipped."""
+    global _unmeasured
+    edition = _timescale_edition()
+    missing = {"": {"timescale", "timescale_community"}, "apache": {"timescale_community"}}.get(edition, set())
+    left_out = [item for item in items if any(marker.name in missing for marker in item.iter_markers())]
+    if edition:
+        _unmeasured = len(left_out)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _unmeasured:
+        terminalreporter.write_line(
+            f"{_unmeasured} tests need TimescaleDB's Community edition and were not measured: "
+            "this is the Apache edition, and TIMESCALE_URL names no other"
+        )

@@ -37,10 +37,13 @@ _held = threading.Lock()
 
 def _hold_servers(servers: EmbeddedServers) -> None:
     with _held:
-        if servers.is_held:
+        if servers.is_held or servers.is_released:
             return
         atexit.register(servers.release)
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        if (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        ):
             # without a handler SIGTERM skips atexit, and the servers of a command would outlive it
             signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         servers.acquire()
