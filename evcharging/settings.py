@@ -170,7 +170,8 @@ CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         "CONFIG": {
-            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": REDIS_TIMEOUT_S}],
+            # Receiving blocks for five seconds at a time, so this connection waits longer than the others.
+            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": REDIS_TIMEOUT_S, "socket_timeout": 15}],
             "prefix": "evcharging",
             "capacity": 1000,
         },

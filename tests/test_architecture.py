@@ -1,0 +1,62 @@
+"""The pages under docs/ say what the code does."""
+
+import importlib
+import re
+from pathlib import Path
+
+from django.apps import apps
+from django.dispatch import Signal
+
+from evcharging.gateway.coverage import coverage
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("stations", "connectors", "id_tags", "transactions", "meter", "status_notifications")
+
+
+def _declared() -> dict[str, Signal]:
+    found = {}
+    for app in OURS:
+        if (ROOT / app / "signals.py").exists():
+            module = importlib.import_module(f"{app}.signals")
+            found |= {
+                f"{app}.signals.{name}": value for name, value in vars(module).items() if isinstance(value, Signal)
+            }
+    return found
+
+
+def _receivers(signal: Signal) -> list[str]:
+    live = [receiver() for _, receiver, *_ in signal.receivers]
+    return sorted(f"{receiver.__module__}.{receiver.__name__}" for receiver in live if receiver is not None)
+
+
+def _ways(name: str) -> set[str]:
+    """How the code sends a signal: every emit(…) and publish(…) that names it."""
+    short = name.rsplit(".", 1)[1]
+    found = set()
+    for app in OURS:
+        for path in (ROOT / app).rglob("*.py"):
+            found |= set(re.findall(rf"\b(emit|publish)\(\s*{short}\b", path.read_text()))
+    return found
+
+
+def test_signals_page_lists_every_signal_with_its_way_and_receivers():
+    assert apps.ready
+    rows = re.findall(r"^\| (\S+\.signals\.\S+) \| (\w+) \| (.+) \|$", (ROOT / "docs/signals.md").read_text(), re.M)
+    documented = {name: ({way}, sorted(receivers.split(", "))) for name, way, receivers in rows}
+    assert documented == {name: (_ways(name), _receivers(signal)) for name, signal in _declared().items()}
+
+
+def test_signals_all_have_a_receiver():
+    assert [name for name, signal in _declared().items() if not _receivers(signal)] == []
+
+
+def test_coverage_page_is_what_the_handler_table_generates():
+    assert (ROOT / "docs/ocpp-coverage.md").read_text() == coverage()
+
+
+def test_decisions_have_their_five_parts():
+    for path in sorted((ROOT / "docs/adr").glob("*.md")):
+        text = path.read_text()
+        assert re.findall(r"^(?:Status|## \w+)", text, re.M) == [
+            "Status", "## Context", "## Decision", "## Consequences", "## Alternatives",
+        ], path.name  # fmt: skip
