@@ -72,23 +72,9 @@ def connect_station(
         refusal = _enrolment_refusal(has_subprotocol)
     if refusal is not None:
         return Admission(None, refusal)
-    with transaction.atomic():
-        if station is None:
-            _enrol(identity, now)
-        # FOR UPDATE, not NO KEY: it waits for transactions that hold the row FOR KEY SHARE in owns_station().
-        station = Station.objects.with_identity(identity).select_for_update().get()
-        previous_channel = station.gateway_channel if station.is_online else ""
-        station.connection_epoch += 1
-        station.gateway_channel = gateway_channel
-        station.remote_address = remote_address[:64]
-        station.connected_at = station.last_seen_at = now
-        station.disconnected_at = None
-        station.save(
-            update_fields=[
-                "connection_epoch", "gateway_channel", "remote_address", "connected_at", "last_seen_at",
-                "disconnected_at",
-            ]
-        )  # fmt: skip
+    if station is None:
+        station = _enrol(identity, now)
+    station.connection_epoch, previous_channel = _take_over(station.pk, gateway_channel, remote_address, now)
     return Admission(connected_station(station), previous_channel=previous_channel)
 
 
@@ -195,7 +181,7 @@ def _enrolment_refusal(has_subprotocol: bool) -> RefusalReason | None:
     return None
 
 
-def _enrol(identity: str, now: datetime) -> None:
+def _enrol(identity: str, now: datetime) -> Station:
     accepted = settings.OCPP_ENROLMENT == "open"
     status = RegistrationStatus.ACCEPTED if accepted else RegistrationStatus.PENDING
     # Two first connections at the same instant: one inserts, the other finds the row.
@@ -203,6 +189,30 @@ def _enrol(identity: str, now: datetime) -> None:
         [Station(identity=identity, registration_status=status, first_accepted_at=now if accepted else None)],
         ignore_conflicts=True,
     )
+    return Station.objects.with_identity(identity).get()
+
+
+def _take_over(station_id: int, gateway_channel: str, remote_address: str, now: datetime) -> tuple[int, str]:
+    """Raise the station's epoch; return it and the channel of the process that held the station until now.
+
+    FOR UPDATE, not NO KEY: it waits for the transactions that hold the row FOR KEY SHARE in owns_station().
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE stations_station AS s SET
+                connection_epoch = s.connection_epoch + 1, gateway_channel = %s, remote_address = %s,
+                connected_at = %s, last_seen_at = %s, disconnected_at = NULL
+            FROM (SELECT * FROM stations_station WHERE id = %s FOR UPDATE) AS held
+            WHERE s.id = held.id
+            RETURNING s.connection_epoch,
+                CASE WHEN held.connected_at IS NOT NULL AND held.disconnected_at IS NULL
+                     THEN held.gateway_channel ELSE '' END
+            """,
+            [gateway_channel, remote_address[:64], now, now, station_id],
+        )
+        epoch, previous_channel = cursor.fetchone()
+    return epoch, previous_channel
 
 
 def _default(value: int | None, default: int) -> int:
