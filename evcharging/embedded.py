@@ -131,6 +131,7 @@ class EmbeddedServers:
         """Start what does not run and keep it running for this process until release(); a second call does nothing."""
         if self._users is not None or not any(self._wanted):
             return
+        self._both()  # may itself need the lock
         with self._lock():
             descriptor = self._open("users")
             fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -211,6 +212,7 @@ class EmbeddedServers:
 
     def stop_if_unused(self) -> bool:
         """Stop what a killed process left running; return False if somebody uses the servers."""
+        self._both()
         with self._lock():
             return self._leave(self._open("users"))
 

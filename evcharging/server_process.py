@@ -92,7 +92,9 @@ class ServerProcess(ABC):
         if self._child is not None and self._child.poll() is not None:
             self._child = None  # reaped
         pid = self.recorded_pid()
-        return pid if any(str(self.folder) in word for word in command_line(pid)) else 0
+        program, *arguments = command_line(pid) or [""]
+        is_ours = Path(program).name == self.executable.name and any(str(self.folder) in word for word in arguments)
+        return pid if is_ours else 0
 
     def is_running(self) -> bool:
         return self.running_pid() != 0

@@ -4,9 +4,11 @@ Loaded by `-p` before Django's settings are read, because it sets the environmen
 (set by `make test-timescale`) takes the place of the PostgreSQL.
 """
 
+import atexit
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 import psycopg
@@ -21,6 +23,7 @@ _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
 if not _WORKER:
     os.environ[_FOLDER] = tempfile.mkdtemp(prefix=_PREFIX)
+    atexit.register(shutil.rmtree, os.environ[_FOLDER], ignore_errors=True)
     os.chmod(os.environ[_FOLDER], 0o711)  # PostgreSQL, which is not root, must get in
 DATA_DIR = Path(os.environ[_FOLDER])
 
@@ -63,19 +66,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     servers.release()
-    if not _WORKER:
-        shutil.rmtree(DATA_DIR, ignore_errors=True)
 
 
 def _stop_leftovers() -> None:
     """Stop the servers of sessions that were killed: nobody else would."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        leftover = EmbeddedServers(folder)
-        if (
-            folder.owner() == DATA_DIR.owner()
-            and (folder / "embedded" / "users").exists()
-            and leftover.stop_if_unused()
-        ):
+        if folder.owner() != DATA_DIR.owner():
+            continue
+        if (folder / "embedded" / "users").exists():
+            unused = EmbeddedServers(folder).stop_if_unused()
+        else:
+            unused = folder.stat().st_mtime < time.time() - 600  # or its session is only just starting
+        if unused:
             shutil.rmtree(folder, ignore_errors=True)
 
 
