@@ -39,6 +39,8 @@ class Charger:
             open_timeout=timeout_s,
             close_timeout=2,
             max_size=2**22,
+            proxy=None,
+            legacy=True,  # the connection itself, which close() ends
         )
 
     def send(self, text: str | bytes) -> None:
