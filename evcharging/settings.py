@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from evcharging.back_office import DATE_FORMAT, DATETIME_FORMAT, TIME_FORMAT, UNFOLD  # noqa: F401 - the admin's
 from evcharging.database_url import parse_database_url
 from evcharging.embedded import EmbeddedServers
 from evcharging.environment import Environment
@@ -234,11 +235,11 @@ PENDING_STATIONS_MAX = ENVIRONMENT.integer("PENDING_STATIONS_MAX", 1000, minimum
 REFUSED_CONNECTIONS_MAX = ENVIRONMENT.integer("REFUSED_CONNECTIONS_MAX", 10_000, minimum=0)
 UNKNOWN_ID_TAGS_MAX = ENVIRONMENT.integer("UNKNOWN_ID_TAGS_MAX", 10_000, minimum=0)
 DEVIATIONS_MAX_PER_STATION = ENVIRONMENT.integer("DEVIATIONS_MAX_PER_STATION", 200, minimum=0)
-STRANGER_RETENTION_DAYS = ENVIRONMENT.number("STRANGER_RETENTION_DAYS", 30, minimum=0)
+STRANGER_RETENTION_DAYS = ENVIRONMENT.integer("STRANGER_RETENTION_DAYS", 30, minimum=0)
 # … and how they are talked to.
 OCPP_MAX_MESSAGE_BYTES = ENVIRONMENT.integer("OCPP_MAX_MESSAGE_BYTES", 262_144, minimum=4096)
-OCPP_PING_INTERVAL_S = ENVIRONMENT.number("OCPP_PING_INTERVAL_S", 60, minimum=0)
-OCPP_IDLE_LIMIT_S = ENVIRONMENT.number("OCPP_IDLE_LIMIT_S", 900, minimum=0)
+OCPP_PING_INTERVAL_S = ENVIRONMENT.integer("OCPP_PING_INTERVAL_S", 60, minimum=0)
+OCPP_IDLE_LIMIT_S = ENVIRONMENT.integer("OCPP_IDLE_LIMIT_S", 900, minimum=0)
 OCPP_HEARTBEAT_INTERVAL_S = ENVIRONMENT.integer("OCPP_HEARTBEAT_INTERVAL_S", 300, minimum=1)
 OCPP_CALL_TIMEOUT_S = ENVIRONMENT.number("OCPP_CALL_TIMEOUT_S", 30, minimum=0.1)
 GATEWAY_DB_THREADS = ENVIRONMENT.integer("GATEWAY_DB_THREADS", 4, minimum=1)
@@ -246,11 +247,3 @@ DB_HOLD_S = ENVIRONMENT.number("DB_HOLD_S", 30, minimum=0)
 
 # Transactions: a transaction with no message for this long no longer counts against its tag's limit.
 TX_STALE_H = ENVIRONMENT.number("TX_STALE_H", 24, minimum=0)
-
-UNFOLD = {
-    "SITE_TITLE": "EV charging",
-    "SITE_HEADER": "EV charging",
-    "SITE_SYMBOL": "ev_station",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
-}

@@ -51,8 +51,8 @@ def holding_process(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
 
 def query(servers: EmbeddedServers, sql: str) -> str:
     with psycopg.connect(servers.postgres_url(), autocommit=True) as connection:
-        cursor = connection.execute(sql)  # type: ignore[call-overload]
-        return str(cursor.fetchone()[0]) if cursor.description else ""
+        cursor = connection.execute(sql)
+        return str(cursor.fetchall()[0][0]) if cursor.description else ""
 
 
 def wait_for_other_pid(server: object, pid: int) -> None:

@@ -1,5 +1,6 @@
 """manage.py serve: chargers and staff on one port, from an empty folder to an orderly stop."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -17,10 +18,13 @@ from evcharging import health
 from evcharging.asgi import application
 from evcharging.embedded import EmbeddedServerError
 from evcharging.gateway.domain import close_pool
+from evcharging.gateway.process import stop_gateway_process
 from evcharging.gateway.server import GatewayServer
 from evcharging.startup import FirstAdmin, StartAbandoned, prepare_database
 
-from twisted.internet import reactor  # isort: skip  (after the gateway's server, which chooses the reactor)
+# After the gateway's server, which chooses the reactor.
+from daphne.server import twisted_loop  # isort: skip
+from twisted.internet import reactor  # isort: skip
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +49,7 @@ class Command(BaseCommand):
             for number in (signal.SIGTERM, signal.SIGINT):  # a second one must not leave the servers behind
                 signal.signal(number, signal.SIG_IGN)
             start.abandon()
-            _close_database_threads()
+            _stop_gateway()
             settings.EMBEDDED_SERVERS.release()
             logger.info("stopped")
         if start.failure:
@@ -54,7 +58,7 @@ class Command(BaseCommand):
 
 
 def _gateway_server() -> GatewayServer:
-    proxy = {}
+    proxy: dict[str, Any] = {}
     if settings.BEHIND_TLS_PROXY:
         proxy = {
             "proxy_forwarded_address_header": "X-Forwarded-For",
@@ -70,8 +74,12 @@ def _gateway_server() -> GatewayServer:
     )
 
 
-def _close_database_threads() -> None:
-    """Close their connections; one that hangs in a query loses it when PostgreSQL stops."""
+def _stop_gateway() -> None:
+    """Write what is still counted and close the connections; a thread that hangs loses its when PostgreSQL stops."""
+    try:
+        twisted_loop.run_until_complete(asyncio.wait_for(stop_gateway_process(), _EXIT_S))
+    except Exception:
+        logger.exception("the gateway did not stop in order")
     closing = threading.Thread(target=close_pool, daemon=True)
     closing.start()
     closing.join(_EXIT_S)
@@ -125,7 +133,7 @@ class _Start:
 
 def _stop_reactor() -> None:
     if reactor.running:
-        reactor.stop()
+        reactor.stop()  # type: ignore[misc]
 
 
 def _check_port(host: str, port: int) -> None:
