@@ -9,7 +9,7 @@ from channels.consumer import AsyncConsumer
 
 from evcharging.gateway import auth, domain
 from evcharging.gateway.auth import BadCredentials, BadIdentity
-from evcharging.gateway.charge_point import ChargePoint, Transport
+from evcharging.gateway.charge_point import ChargePoint
 from evcharging.gateway.domain import DatabaseAway
 from evcharging.gateway.process import GatewayProcess, gateway_process
 from evcharging.health import ready
@@ -61,16 +61,17 @@ class ChargePointConsumer(AsyncConsumer):
         remote_address = str(client[0])
         offered = scope.get("subprotocols") or []
         subprotocol = auth.chosen_subprotocol(offered)
-        identity, refusal, detail = raw_path[:255].decode("utf-8", "replace"), None, ""
+        identity, detail, broken_credentials = raw_path[:255].decode("utf-8", "replace"), "", ""
+        admission = None
         try:
             identity = auth.identity_of(raw_path)
-            credentials = auth.credentials_of(scope["headers"])
         except BadIdentity as error:
-            refusal, detail = RefusalReason.BAD_IDENTITY, str(error)
+            admission, detail = Admission(None, RefusalReason.BAD_IDENTITY), str(error)
+        try:
+            credentials = auth.credentials_of(scope["headers"])
         except BadCredentials as error:
-            refusal, detail = RefusalReason.BAD_CREDENTIALS, str(error)
-        admission = Admission(None, refusal)
-        if refusal is None:
+            credentials, broken_credentials = None, str(error)
+        if admission is None:
             try:
                 admission = await domain.committed(
                     connect_station,
@@ -85,11 +86,15 @@ class ChargePointConsumer(AsyncConsumer):
                 await self._refuse(503)
                 return None
         if admission.station is None:
-            assert admission.refusal is not None
+            refusal = admission.refusal
+            assert refusal is not None
+            if refusal == RefusalReason.NO_CREDENTIALS and broken_credentials:
+                # Only here: of a station without a password none is demanded, so none is wrong.
+                refusal, detail = RefusalReason.BAD_CREDENTIALS, broken_credentials
             detail = detail or (f"offered {', '.join(offered)}" if subprotocol is None and offered else "")
-            process.tallies.refusal(identity, admission.refusal, remote_address, detail, datetime.now(UTC))
-            logger.warning("%s refused from %s: %s", identity, remote_address, admission.refusal.label)
-            await self._refuse(auth.REFUSAL_STATUS[admission.refusal])
+            process.tallies.refusal(identity, refusal, remote_address, detail, datetime.now(UTC))
+            logger.warning("%s refused from %s: %s", identity, remote_address, refusal.label)
+            await self._refuse(auth.REFUSAL_STATUS[refusal])
             return None
         self._previous_channel = admission.previous_channel
         await self.base_send(

@@ -159,14 +159,18 @@ def _refusal(station: Station, credentials: Credentials | None, has_subprotocol:
     if station.has_password:
         if credentials is None:
             return RefusalReason.NO_CREDENTIALS
-        # Compared with the decoded identity; chargers are as free with its case here as in the URL.
-        if not station.allow_any_username and credentials.username.lower() != station.identity.lower().encode():
+        if not station.allow_any_username and not _names(credentials.username, station.identity):
             return RefusalReason.WRONG_USERNAME
         if not verify_password(credentials.password, station.password_hash):
             return RefusalReason.WRONG_PASSWORD
     if not has_subprotocol and not station.assume_ocpp16:
         return RefusalReason.NO_SUBPROTOCOL
     return None
+
+
+def _names(username: bytes, identity: str) -> bool:
+    """Compare with the decoded identity; chargers are as free with its case here as in the URL."""
+    return username.decode("utf-8", "replace").lower() == identity.lower()
 
 
 def _enrolment_refusal(has_subprotocol: bool) -> RefusalReason | None:
