@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from evcharging.gateway import frames, schemas
 from evcharging.gateway.domain import DatabaseAway
 from evcharging.gateway.frames import Call
-from evcharging.gateway.normalise import Applied, Quirks, receive
+from evcharging.gateway.deviations import Applied
+from evcharging.gateway.normalise import Quirks, receive
 from evcharging.gateway.ocpp16.handlers import HANDLERS, Answer, Handler, Message
 from stations.services import ConnectedStation
 from stations.timing import ClockDrift

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from evcharging.gateway import domain
 from evcharging.gateway.domain import DatabaseAway
-from evcharging.gateway.normalise import Applied
+from evcharging.gateway.deviations import Applied
 from stations.models import RefusalReason
 from stations.services import (
     ConnectedStation,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evcharging.gateway import domain
-from evcharging.gateway.normalise import Applied
+from evcharging.gateway.deviations import Applied
 from evcharging.gateway.ocpp16 import translate
 from id_tags.selectors import authorize
 from id_tags.services import note_unknown_id_tag
@@ -148,7 +148,7 @@ async def meter_values(message: Message) -> Answer:
     charge_point = message.charge_point
     station = charge_point.station
     connector_id, transaction_id, transaction_ref, readings = translate.readings(
-        message.payload, zone=charge_point.zone, deviations=message.deviations
+        message.payload, original=message.original, zone=charge_point.zone, deviations=message.deviations
     )
     stored = await charge_point.process.meter_lane.submit(
         MeterMessage(
