@@ -118,9 +118,15 @@ def set_id_tags_status(*, tag_ids: Iterable[int], status: str) -> int:
 
 @transaction.atomic
 def tags_saved(*, tags: Iterable[IdTag] = (), groups: Iterable[IdTagGroup] = ()) -> None:
-    """Tell the others that tags, or groups with all their tags, were saved by a form."""
+    """Tell the others that tags, or groups with all their tags, were saved by a form.
+
+    A saved tag is no longer an unknown one.
+    """
     folded = {tag.id_tag_folded for tag in tags}
-    folded |= set(IdTag.objects.filter(group__in=[group.pk for group in groups]).values_list("id_tag_folded", flat=True))
+    UnknownIdTag.objects.filter(id_tag_folded__in=folded).delete()
+    folded |= set(
+        IdTag.objects.filter(group__in=[group.pk for group in groups]).values_list("id_tag_folded", flat=True)
+    )
     publish(id_tags_changed, IdTag, folded=sorted(folded))
 
 

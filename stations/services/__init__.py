@@ -11,7 +11,14 @@ from stations.services.connection import (
     reload_station,
     touch_stations,
 )
-from stations.services.enrolment import accept_stations, import_station, reject_stations, set_station_password
+from stations.services.enrolment import (
+    accept_stations,
+    hold_stations,
+    import_station,
+    reject_stations,
+    set_station_password,
+    station_saved,
+)
 from stations.services.reports import (
     DeviationCount,
     DeviationKey,
@@ -43,6 +50,7 @@ __all__ = [
     "current_epochs",
     "disconnect_station",
     "forget_strangers",
+    "hold_stations",
     "import_station",
     "owns_station",
     "record_boot",
@@ -54,5 +62,6 @@ __all__ = [
     "reject_stations",
     "reload_station",
     "set_station_password",
+    "station_saved",
     "touch_stations",
 ]

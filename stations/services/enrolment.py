@@ -24,6 +24,18 @@ def reject_stations(*, station_ids: Iterable[int], now: datetime) -> int:
 
 
 @transaction.atomic
+def hold_stations(*, station_ids: Iterable[int], now: datetime) -> int:
+    """Put stations back to Pending: their next BootNotification is answered Pending."""
+    return _set_status(station_ids, RegistrationStatus.PENDING, now)
+
+
+@transaction.atomic
+def station_saved(*, station_id: int) -> None:
+    """Tell the others that a station was saved by a form."""
+    publish(station_changed, Station, station_id=station_id)
+
+
+@transaction.atomic
 def set_station_password(*, station_id: int, password: str) -> None:
     """Set the Basic password of a station's next connection; "" demands none.
 

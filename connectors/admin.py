@@ -1,0 +1,164 @@
+"""Connectors in the back office: what each outlet says, and what is printed on it."""
+
+from collections.abc import Sequence
+
+from django.contrib import admin
+from django.contrib.admin import ModelAdmin
+from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter, MultipleChoicesDropdownFilter
+from unfold.decorators import display
+
+from connectors.models import Connector, ConnectorStatus
+from connectors.selectors import faulted, faulted_counts
+from evcharging.back_office import cells
+from evcharging.back_office.classes import BackOfficeAdmin
+from evcharging.back_office.panels import Finding, Panel, PanelContent
+from stations.admin import StationAdmin
+from stations.admin.fleet import StationChangeList
+from stations.models import Station
+
+STATUS_KINDS = {
+    "": cells.PLAIN,
+    ConnectorStatus.AVAILABLE: cells.GOOD,
+    ConnectorStatus.PREPARING: cells.NEWS,
+    ConnectorStatus.CHARGING: cells.NEWS,
+    ConnectorStatus.SUSPENDED_EVSE: cells.UNSURE,
+    ConnectorStatus.SUSPENDED_EV: cells.UNSURE,
+    ConnectorStatus.FINISHING: cells.NEWS,
+    ConnectorStatus.RESERVED: cells.NEWS,
+    ConnectorStatus.UNAVAILABLE: cells.UNSURE,
+    ConnectorStatus.FAULTED: cells.BAD,
+}
+REPORTED = (
+    "station", "connector_id", "evse_id", "status", "error_code", "info", "vendor_id", "vendor_error_code",
+    "status_at", "status_reported_at", "status_received_at", "last_meter_stop_wh",
+)  # fmt: skip
+
+
+class FaultFilter(DropdownFilter):
+    title = "fault"
+    parameter_name = "fault"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> Sequence[tuple[str, str]]:
+        return [("yes", "Reports a fault"), ("no", "Reports none")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "yes":
+            return queryset.filter(pk__in=faulted().values("pk"))
+        if self.value() == "no":
+            return queryset.exclude(pk__in=faulted().values("pk"))
+        return queryset
+
+
+class FaultedStationFilter(FaultFilter):
+    """Stations by the faults of their connectors."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        found = Exists(faulted().filter(station=OuterRef("pk")))
+        if self.value():
+            return queryset.filter(found if self.value() == "yes" else ~found)
+        return queryset
+
+
+@admin.register(Connector)
+class ConnectorAdmin(BackOfficeAdmin):
+    """Connectors are made by what stations report; only the label is ours."""
+
+    ordering = ("station__identity", "connector_id")
+    list_display = ("outlet", "of_station", "state", "error", "info_text", "since", "label")
+    list_filter = (
+        ("status", MultipleChoicesDropdownFilter), FaultFilter, ("station", AutocompleteSelectFilter),
+    )  # fmt: skip
+    list_select_related = ("station",)
+    search_fields = ("station__identity", "station__name", "label")
+    search_help_text = "Station or label"
+    fields = ("label", *REPORTED)
+    readonly_fields = REPORTED
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @display(description="Connector", ordering="connector_id")
+    def outlet(self, connector: Connector) -> str:
+        return name_of(connector)
+
+    @display(description="Station", ordering="station__identity")
+    def of_station(self, connector: Connector) -> SafeString:
+        return cells.link(connector.station)
+
+    @display(description="Status", ordering="status", label=STATUS_KINDS)
+    def state(self, connector: Connector) -> str:
+        return connector.status
+
+    @display(description="Error")
+    def error(self, connector: Connector) -> SafeString:
+        return error_of(connector)
+
+    @display(description="Info")
+    def info_text(self, connector: Connector) -> SafeString | str:
+        return cells.literal(connector.info, 60) if connector.info else cells.NOTHING
+
+    @display(description="Since", ordering="status_at")
+    def since(self, connector: Connector) -> SafeString:
+        return cells.ago(connector.status_at)
+
+
+def name_of(connector: Connector) -> str:
+    """Return what a person calls the connector."""
+    if connector.is_station_itself:
+        return "0 · station itself"
+    return f"{connector.connector_id} · {connector.label}" if connector.label else str(connector.connector_id)
+
+
+def error_of(connector: Connector) -> SafeString:
+    """Return the error a connector reports, with the vendor's code."""
+    code = "" if connector.error_code == "NoError" else connector.error_code
+    words = [word for word in (code, connector.vendor_error_code) if word]
+    if not words:
+        return SafeString(cells.NOTHING)
+    return cells.badge(" · ".join(words), cells.BAD if connector.is_faulted else cells.UNSURE)
+
+
+def states(request: HttpRequest, station: Station) -> PanelContent:
+    """What each connector of a station says, since when; faults are findings."""
+    connectors = list(station.connectors.order_by("connector_id")[:50])
+    rows = [
+        [
+            cells.link(connector, name_of(connector)),
+            cells.badge(connector.status or "not yet reported", STATUS_KINDS[connector.status]),
+            error_of(connector),
+            cells.literal(connector.info) if connector.info else cells.NOTHING,
+            cells.ago(connector.status_at),
+        ]
+        for connector in connectors
+    ]
+    now = timezone.now()
+    found = []
+    for connector in connectors:
+        name = "The station itself" if connector.is_station_itself else f"Connector {connector.connector_id}"
+        since = "" if connector.status_at is None else f" for {cells.between(connector.status_at, now)}"
+        if connector.is_faulted:
+            words = [connector.error_code, connector.vendor_error_code, connector.info]
+            said = ", ".join(word for word in words if word not in ("", "NoError"))
+            found.append(Finding("danger", f"{name} reports a fault{since}: {said or connector.status}."))
+        elif connector.status == ConnectorStatus.UNAVAILABLE:
+            found.append(Finding("warning", f"{name} is Unavailable{since}."))
+    return PanelContent(
+        {
+            "headers": ["Connector", "Status", "Error", "Info", "Since"],
+            "rows": rows,
+            "empty": "No connector has reported its status yet.",
+        },
+        found,
+    )
+
+
+StationAdmin.add_panel(Panel("Connectors", "back_office/table.html", states, "connectors.connector", 10))
+StationAdmin.list_filter = (*StationAdmin.list_filter, FaultedStationFilter)
+StationChangeList.counters["faulted_count"] = faulted_counts

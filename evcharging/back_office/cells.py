@@ -1,0 +1,129 @@
+"""Small pieces of pages: badges, times, quantities and links; everything that comes from a charger is escaped."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.contrib.admin.utils import quote
+from django.db.models import Model
+from django.http import HttpRequest
+from django.template.defaultfilters import date as format_date
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+NOTHING = "–"
+NO_TIME = SafeString(NOTHING)
+
+#: Badge kinds, as the stylesheet and unfold's labels name them.
+GOOD, BAD, UNSURE, NEWS, PLAIN = "success", "danger", "warning", "info", "default"
+
+
+def badge(text: object, kind: str = PLAIN, title: str = "") -> SafeString:
+    """Return a coloured word; `title` is shown when it is pointed at."""
+    return format_html('<span class="bo-badge bo-{}" title="{}">{}</span>', kind, title, text)
+
+
+def joined(cells: Iterable[SafeString]) -> SafeString:
+    """Return several cells as one, with room to break between them."""
+    return format_html_join(" ", "{}", ((cell,) for cell in cells))
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in its two largest units: 45 s, 12 min, 3 h 5 min, 2 d 4 h."""
+    whole = int(abs(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 24:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{days} d {hours % 24} h" if hours % 24 and days < 10 else f"{days} d"
+
+
+def at(instant: datetime | None) -> str:
+    """Return an instant as text, UTC."""
+    return NOTHING if instant is None else format_date(instant, "Y-m-d H:i:s")
+
+
+def between(since: datetime, until: datetime) -> str:
+    """Return how long it is from one instant to another."""
+    return duration((until - since).total_seconds())
+
+
+def ago(instant: datetime | None) -> SafeString:
+    """Return how long ago an instant was; pointing at it shows the instant."""
+    return NO_TIME if instant is None else _time(instant, shown=_relative(instant), title=f"{at(instant)} UTC")
+
+
+def when(instant: datetime | None) -> SafeString:
+    """Return an instant, UTC; pointing at it shows how long ago it was."""
+    return NO_TIME if instant is None else _time(instant, shown=at(instant), title=_relative(instant))
+
+
+def _relative(instant: datetime) -> str:
+    now = timezone.now()
+    return f"{between(instant, now)} ago" if instant <= now else f"in {between(now, instant)}"
+
+
+def _time(instant: datetime, *, shown: str, title: str) -> SafeString:
+    return format_html('<time class="bo-time" datetime="{}" title="{}">{}</time>', instant.isoformat(), title, shown)
+
+
+def kwh(energy_wh: float | None) -> str:
+    """Return an energy in kWh, three digits after the point as a meter shows it."""
+    return NOTHING if energy_wh is None else f"{energy_wh / 1000:,.3f} kWh"
+
+
+def kw(power_w: float | None) -> str:
+    return NOTHING if power_w is None else f"{power_w / 1000:,.2f} kW"
+
+
+def percent(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.0f} %"
+
+
+def drift(seconds: float | None) -> str:
+    """Return a clock drift with its sign: +3 s is a charger that is ahead."""
+    if seconds is None:
+        return NOTHING
+    if abs(seconds) < 1:
+        return "0 s"
+    return ("+" if seconds > 0 else "−") + duration(seconds)
+
+
+def change_url(row: Model) -> str:
+    """Return the address of a row's page."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[quote(row.pk)])
+
+
+def list_url(model: str, **filters: Any) -> str:
+    """Return the address of a model's list ("stations.station"), filtered."""
+    query = {name: str(value) for name, value in filters.items()}
+    return reverse(f"admin:{model.replace('.', '_')}_changelist", query=query or None)
+
+
+def link(row: Model | None, text: object | None = None) -> SafeString:
+    """Return a link to a row's page."""
+    if row is None:
+        return SafeString(NOTHING)
+    return anchor(change_url(row), str(row) if text is None else text)
+
+
+def anchor(url: str, text: object) -> SafeString:
+    """Return a link to an address of ours."""
+    return format_html('<a class="bo-link" href="{}">{}</a>', url, text)
+
+
+def literal(text: str, limit: int = 120) -> SafeString:
+    """Return text that may hold anything, as it is, cut to `limit` characters; pointing at it shows the whole."""
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return format_html('<code class="bo-literal" title="{}">{}</code>', text, cut)
+
+
+def may_see(request: HttpRequest, model: str) -> bool:
+    """Tell whether this member of staff may see rows of a model ("stations.station")."""
+    app_label, _, name = model.partition(".")
+    return any(request.user.has_perm(f"{app_label}.{verb}_{name}") for verb in ("view", "change"))

@@ -1,0 +1,176 @@
+"""What our ModelAdmins have in common."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, ProtectedError, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
+
+from evcharging.back_office.filters import PeriodFilter
+from evcharging.back_office.paginators import BoundedPaginator, InfinitePaginator
+
+
+class BoundedChangeList(ChangeList):
+    """A list of which nobody asks how many rows there are in all."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count
+
+
+class BackOfficeAdmin(ModelAdmin):
+    """A table that staff edit. Rows are never deleted in bulk, and only those with no history one by one."""
+
+    list_per_page = 50
+    list_fullwidth = True
+    list_filter_submit = True
+    show_full_result_count = False
+    paginator = BoundedPaginator
+    warn_unsaved_form = True
+    empty_value_display = "–"
+
+    #: Which related rows keep a row from being deleted: names of reverse relations.
+    kept_by: tuple[str, ...] = ()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return BoundedChangeList
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        if not super().has_delete_permission(request, obj):
+            return False
+        return not isinstance(obj, Model) or not self.has_history(obj)
+
+    def has_history(self, obj: Model) -> bool:
+        """Tell whether anything refers to the row, so that it must stay."""
+        return any(getattr(obj, name).exists() for name in self.kept_by)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Say why a row with history stays, instead of a bare refusal."""
+        obj = self.get_object(request, unquote(object_id))
+        if obj is not None and super().has_delete_permission(request, obj) and self.has_history(obj):
+            return self._refuse_deletion(request, obj)
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except ProtectedError:  # its first transaction came between the question and the answer
+            assert obj is not None
+            return self._refuse_deletion(request, obj)
+
+    def _refuse_deletion(self, request: HttpRequest, obj: Model) -> HttpResponse:
+        name = obj._meta.verbose_name
+        self.message_user(
+            request, f"The {name} {obj} has history and stays. {self.instead_of_deleting}", messages.ERROR
+        )
+        return HttpResponseRedirect("../change/")
+
+    instead_of_deleting = ""
+
+    def log_changes(self, request: HttpRequest, rows: Iterable[Model], message: str) -> None:
+        """Write one line into each row's history: who did what by an action."""
+        assert request.user.pk is not None
+        LogEntry.objects.log_actions(request.user.pk, list(rows), CHANGE, message)
+
+
+class ReadOnlyAdmin(BackOfficeAdmin):
+    """A table of facts: listed, shown, never changed by hand."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class RowButtons(ModelAdmin):
+    """Buttons in a list's rows: one click, posted with the list's form.
+
+    They stand in the column `decide`. `row_buttons` maps a button's name to the method that is called with the request
+    and the row's primary key; the class says in `has_decide_permission` who may.
+    """
+
+    row_buttons: dict[str, str] = {}
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        raise NotImplementedError
+
+    def row_button(self, name: str, row: Model, text: str) -> SafeString:
+        """Return the button of a row; it stands inside the list's form."""
+        return format_html('<button class="bo-button" name="row:{}" value="{}">{}</button>', name, row.pk, text)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        for name, method in self.row_buttons.items():
+            if request.method == "POST" and f"row:{name}" in request.POST:
+                if not self.has_decide_permission(request):
+                    raise PermissionDenied
+                pk = request.POST[f"row:{name}"]
+                if not pk.isdecimal():
+                    return HttpResponseBadRequest()
+                getattr(self, method)(request, int(pk))
+                return HttpResponseRedirect(request.get_full_path())
+        return super().changelist_view(request, extra_context)
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        columns = super().get_list_display(request)
+        return [column for column in columns if column != "decide" or self.has_decide_permission(request)]
+
+
+class HypertableChangeList(ChangeList):
+    """Rows of a hypertable in time order; without a station, only as many as the admin class allows.
+
+    Django would add the primary key to the order; a hypertable has no index on it.
+    """
+
+    model_admin: "HypertableAdmin"
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet) -> list[str]:
+        return list(self.model_admin.time_ordering)
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet:
+        queryset = super().get_queryset(request, exclude_parameters)
+        self.has_station = bool(request.GET.get(self.model_admin.station_parameter))
+        if self.has_station:
+            return queryset
+        period = next(spec for spec in self.filter_specs if isinstance(spec, PeriodFilter))
+        return self.model_admin.without_station(queryset, period)
+
+
+class HypertableAdmin(ReadOnlyAdmin):
+    """A hypertable: billions of rows that are listed by station and time, and never looked up by id or counted."""
+
+    list_per_page = 100
+    paginator = InfinitePaginator
+    actions = None
+    list_display_links = None
+    sortable_by = ()
+    time_ordering: tuple[str, ...] = ("-effective_at",)
+    station_parameter = "station__id__exact"
+
+    def without_station(self, queryset: QuerySet, period: PeriodFilter) -> QuerySet:
+        """Return what is listed while no station is chosen: it must be cheap."""
+        raise NotImplementedError
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return HypertableChangeList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> None:
+        """Return nothing: no row has a page of its own, since nothing finds it by its id."""

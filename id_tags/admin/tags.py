@@ -1,0 +1,192 @@
+"""Id tags: the list, the form, actions on many, import and export."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin import ModelAdmin
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from import_export.admin import ImportExportMixin
+from import_export.formats.base_formats import Format
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
+from unfold.contrib.import_export.forms import ExportForm, ImportForm
+from unfold.decorators import display
+from unfold.views import ChangeList
+
+from evcharging.back_office import cells
+from evcharging.back_office.classes import BackOfficeAdmin, BoundedChangeList
+from evcharging.back_office.panels import PanelPage
+from id_tags.models import IdTag, IdTagStatus, fold_id_tag
+from id_tags.resources import FORMATS, IdTagResource
+from id_tags.services import set_id_tags_status, tags_saved
+
+STATUS_KINDS = {
+    IdTagStatus.ACCEPTED: cells.GOOD,
+    IdTagStatus.BLOCKED: cells.BAD,
+    IdTagStatus.EXPIRED: cells.UNSURE,
+    IdTagStatus.INVALID: cells.BAD,
+}
+
+
+class IdTagChangeList(BoundedChangeList):
+    """Asks once per page for what other apps know of its tags."""
+
+    #: What each row gets as an attribute of that name; apps above this one add theirs.
+    facts: dict[str, Callable[[Iterable[int]], dict[int, Any]]] = {}
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        tags = list(self.result_list)
+        for name, known in self.facts.items():
+            values = known([tag.pk for tag in tags])
+            for tag in tags:
+                setattr(tag, name, values.get(tag.pk))
+        self.result_list = tags
+
+
+class ExpiryFilter(DropdownFilter):
+    title = "expiry"
+    parameter_name = "expiry"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> Sequence[tuple[str, str]]:
+        return [("past", "Has passed"), ("coming", "To come"), ("none", "None")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[IdTag]) -> QuerySet[IdTag]:
+        chosen = {
+            "past": Q(expires_at__lte=timezone.now()),
+            "coming": Q(expires_at__gt=timezone.now()),
+            "none": Q(expires_at=None),
+        }
+        return queryset.filter(chosen[value]) if (value := self.value()) in chosen else queryset
+
+
+class IdTagForm(forms.ModelForm):
+    class Meta:
+        model = IdTag
+        fields = ("id_tag", "status", "expires_at", "group", "max_active_transactions", "note")
+
+    def clean_id_tag(self) -> str:
+        text = str(self.cleaned_data["id_tag"])
+        folded = fold_id_tag(text)
+        if len(folded) > 255:
+            raise forms.ValidationError("The tag is too long.")
+        if IdTag.objects.filter(id_tag_folded=folded).exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError("There is such a tag already (its case does not matter).")
+        return text
+
+
+@admin.register(IdTag)
+class IdTagAdmin(ImportExportMixin, PanelPage, BackOfficeAdmin):
+    form = IdTagForm
+    ordering = ("id_tag_folded",)
+    list_display = ("id_tag", "state", "expires", "group", "limit", "charging_now", "last_used", "note_text")
+    list_filter = (("status", ChoicesDropdownFilter), ExpiryFilter, ("group", AutocompleteSelectFilter))
+    list_select_related = ("group",)
+    search_fields = ("id_tag", "note", "group__parent_id_tag")
+    search_help_text = "Tag, group or note"
+    autocomplete_fields = ("group",)
+    actions = ("block", "unblock", "expire")
+    kept_by = ("transactions",)
+    instead_of_deleting = "Block it instead."
+
+    resource_classes = (IdTagResource,)
+    import_form_class = ImportForm
+    export_form_class = ExportForm
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return IdTagChangeList
+
+    def get_readonly_fields(self, request: HttpRequest, obj: IdTag | None = None) -> tuple[str, ...]:
+        """A tag's text is what it is: another text is another tag."""
+        return () if obj is None else ("id_tag", "created_at")
+
+    def get_fields(self, request: HttpRequest, obj: IdTag | None = None) -> tuple[str, ...]:
+        fields = ("id_tag", "status", "expires_at", "group", "max_active_transactions", "note")
+        return fields if obj is None else (*fields, "created_at")
+
+    # The list
+
+    @display(description="Status", ordering="status")
+    def state(self, tag: IdTag) -> SafeString:
+        kind = STATUS_KINDS[IdTagStatus(tag.status)]
+        if tag.status == IdTagStatus.ACCEPTED and tag.expires_at is not None and tag.expires_at <= timezone.now():
+            return cells.badge("Expired", cells.UNSURE, "Accepted, but past its expiry")
+        return cells.badge(tag.status, kind)
+
+    @display(description="Expires", ordering="expires_at")
+    def expires(self, tag: IdTag) -> SafeString:
+        return cells.when(tag.expires_at)
+
+    @display(description="Limit", ordering="max_active_transactions")
+    def limit(self, tag: IdTag) -> str:
+        if tag.max_active_transactions is not None:
+            return str(tag.max_active_transactions or "unlimited")
+        if tag.group is not None and tag.group.max_active_transactions is not None:
+            return f"group: {tag.group.max_active_transactions or 'unlimited'}"
+        return "1"
+
+    @display(description="Charging")
+    def charging_now(self, tag: IdTag) -> str:
+        count = getattr(tag, "open_transaction_count", None)
+        return cells.badge(count, cells.NEWS) if count else cells.NOTHING
+
+    @display(description="Last used")
+    def last_used(self, tag: IdTag) -> SafeString:
+        return cells.ago(getattr(tag, "last_used_at", None))
+
+    @display(description="Note")
+    def note_text(self, tag: IdTag) -> str:
+        return tag.note if len(tag.note) <= 60 else f"{tag.note[:59]}…"
+
+    # Saving
+
+    def save_model(self, request: HttpRequest, obj: IdTag, form: ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        tags_saved(tags=[obj])
+
+    def delete_model(self, request: HttpRequest, obj: IdTag) -> None:
+        with transaction.atomic():
+            super().delete_model(request, obj)
+            tags_saved(tags=[obj])
+
+    # Actions
+
+    @admin.action(description="Block", permissions=["change"])
+    def block(self, request: HttpRequest, queryset: QuerySet[IdTag]) -> None:
+        self._set_status(request, queryset, IdTagStatus.BLOCKED)
+
+    @admin.action(description="Unblock (accept)", permissions=["change"])
+    def unblock(self, request: HttpRequest, queryset: QuerySet[IdTag]) -> None:
+        self._set_status(request, queryset, IdTagStatus.ACCEPTED)
+
+    @admin.action(description="Expire", permissions=["change"])
+    def expire(self, request: HttpRequest, queryset: QuerySet[IdTag]) -> None:
+        self._set_status(request, queryset, IdTagStatus.EXPIRED)
+
+    def _set_status(self, request: HttpRequest, queryset: QuerySet[IdTag], status: IdTagStatus) -> None:
+        tags = list(queryset)
+        with transaction.atomic():
+            count = set_id_tags_status(tag_ids=[tag.pk for tag in tags], status=status)
+            self.log_changes(request, tags, f"Status: {status.value}.")
+        self.message_user(request, f"{count} id tags: {status.value}.", messages.SUCCESS)
+
+    # Import and export
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        """Importing creates and changes, so it needs both permissions."""
+        return self.has_add_permission(request) and self.has_change_permission(request)
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def get_import_formats(self) -> Sequence[type[Format]]:
+        return FORMATS
+
+    def get_export_formats(self) -> Sequence[type[Format]]:
+        return FORMATS

@@ -1,0 +1,104 @@
+"""Charts drawn on the server: a curve's geometry in percent of its plot, for an inline SVG. Pure."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from math import ceil, floor, log10
+from typing import NamedTuple
+
+from meter.selectors import Curve
+
+TIME_STEPS = [
+    timedelta(minutes=minutes)
+    for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7 * 1440, 30 * 1440, 365 * 1440)
+]
+
+
+class Tick(NamedTuple):
+    """A label beside an axis; `position` in percent of the plot, from the left or from the top."""
+
+    position: float
+    text: str
+
+
+class Dot(NamedTuple):
+    """A stretch of the plot that tells its value where it is pointed at; percent."""
+
+    left: float
+    width: float
+    text: str
+
+
+class Chart(NamedTuple):
+    """One curve, ready to draw in a plot of 100 × 100."""
+
+    title: str
+    summary: str
+    line: str
+    area: str
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    dots: list[Dot]
+
+
+def chart(
+    curve: Curve, *, title: str, unit: str, since: datetime, until: datetime, digits: int, is_stepped: bool = False
+) -> Chart:
+    """Draw a curve from `since` to `until`; its values start at nought.
+
+    :param is_stepped: a value holds until the next one, as a mean does.
+    """
+    span_s = max((until - since).total_seconds(), 1.0)
+    ticks = value_ticks(max((value for _, value in curve), default=0.0))
+    top = ticks[-1]
+    points = [(100 * (at - since).total_seconds() / span_s, 100 - 100 * max(value, 0.0) / top) for at, value in curve]
+    line = _path(points, is_stepped)
+    area = f"{line} L{points[-1][0]:.2f},100 L{points[0][0]:.2f},100 Z" if points else ""
+    highest = max((value for _, value in curve), default=0.0)
+    return Chart(
+        title,
+        f"{highest:,.{digits}f} {unit}",
+        line,
+        area,
+        [Tick(100 * (at - since).total_seconds() / span_s, text) for at, text in time_ticks(since, until)],
+        [Tick(100 - 100 * value / top, f"{value:g}") for value in ticks],
+        list(_dots(curve, points, unit, digits)),
+    )
+
+
+def value_ticks(highest: float, most: int = 4) -> list[float]:
+    """Return round values from nought to at least `highest`, at most `most` steps."""
+    if highest <= 0:
+        return [0.0, 1.0]
+    magnitude = 10 ** floor(log10(highest / most))
+    step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude * most >= highest * 0.999999)
+    return [round(step * index, 10) for index in range(ceil(highest / step - 1e-9) + 1)]
+
+
+def time_ticks(since: datetime, until: datetime, most: int = 6) -> list[tuple[datetime, str]]:
+    """Return round instants between two, with a text each: the day where a day begins or lasts, else the time."""
+    step = next((step for step in TIME_STEPS if (until - since) / step <= most), TIME_STEPS[-1])
+    midnight = datetime.combine(since.astimezone(UTC).date(), datetime.min.time(), UTC)
+    at = midnight + step * ceil((since - midnight) / step)
+    ticks = []
+    while at <= until:
+        ticks.append(
+            (at, f"{at:%H:%M}" if step < timedelta(days=1) and at.time() != datetime.min.time() else f"{at:%b %d}")
+        )
+        at += step
+    return ticks
+
+
+def _path(points: list[tuple[float, float]], is_stepped: bool) -> str:
+    words = []
+    for index, (x, y) in enumerate(points):
+        if index and is_stepped:
+            words.append(f"H{x:.2f}")
+        words.append(f"{'L' if index else 'M'}{x:.2f},{y:.2f}")
+    return " ".join(words)
+
+
+def _dots(curve: Curve, points: list[tuple[float, float]], unit: str, digits: int) -> Iterable[Dot]:
+    for index, ((at, value), (x, _)) in enumerate(zip(curve, points, strict=True)):
+        left = x if index == 0 else (points[index - 1][0] + x) / 2
+        right = x if index == len(points) - 1 else (points[index + 1][0] + x) / 2
+        yield Dot(left, max(right - left, 0.2), f"{at:%Y-%m-%d %H:%M:%S} UTC · {value:,.{digits}f} {unit}")

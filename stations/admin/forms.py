@@ -1,0 +1,38 @@
+"""The form of a station."""
+
+from zoneinfo import available_timezones
+
+from django import forms
+from unfold.widgets import UnfoldAdminSelect2Widget
+
+from stations.models import Station
+
+
+def time_zones() -> list[tuple[str, str]]:
+    """Return the IANA time zones as choices, UTC first."""
+    return [("UTC", "UTC"), *((name, name) for name in sorted(available_timezones() - {"UTC"}))]
+
+
+class StationForm(forms.ModelForm):
+    time_zone = forms.ChoiceField(
+        choices=time_zones,
+        initial="UTC",
+        widget=UnfoldAdminSelect2Widget,
+        help_text=Station._meta.get_field("time_zone").help_text,
+    )
+
+    class Meta:
+        model = Station
+        fields = (
+            "identity", "name", "registration_status", "time_zone", "id_tag_transform", "allow_any_username",
+            "assume_ocpp16", "heartbeat_interval_s", "ping_interval_s", "idle_limit_s", "response_delay_ms",
+        )  # fmt: skip
+
+    def clean_identity(self) -> str:
+        """Refuse what no charger could connect with, and what another station has but for case."""
+        identity = str(self.cleaned_data["identity"])
+        if not identity.isprintable():
+            raise forms.ValidationError("An identity has printable characters only.")
+        if Station.objects.with_identity(identity).exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError("There is a station with this identity already (its case does not matter).")
+        return identity

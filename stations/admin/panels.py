@@ -1,0 +1,191 @@
+"""A station's page: why is this charger down?"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from evcharging.back_office import cells
+from evcharging.back_office.panels import Finding, Panel, PanelContent
+from stations.admin.fleet import MAX_DRIFT_S
+from stations.models import NoticeKind, RefusedConnection, RegistrationStatus, Station
+from stations.selectors import online_ids
+
+STATUS_KINDS = {
+    RegistrationStatus.ACCEPTED: cells.GOOD,
+    RegistrationStatus.PENDING: cells.UNSURE,
+    RegistrationStatus.REJECTED: cells.BAD,
+}
+RECENT = timedelta(days=1)
+LATEST = 10
+
+
+def overview(request: HttpRequest, station: Station) -> PanelContent:
+    """Connection, registration, hardware, and what stands out of them."""
+    now = timezone.now()
+    is_online = station.pk in online_ids(stations=[station])
+    refusals = list(refusals_of(station)[:LATEST])
+    facts: list[tuple[str, Any]] = [
+        ("Last frame", cells.ago(station.last_seen_at)),
+        ("Last boot", cells.ago(station.last_boot_at)),
+        ("Connected from", station.remote_address or cells.NOTHING),
+        ("Clock drift", cells.drift(station.clock_drift_s)),
+        ("Hardware", " ".join(filter(None, [station.vendor, station.model])) or cells.NOTHING),
+        ("Firmware", station.firmware_version or cells.NOTHING),
+        ("Serial number", station.charge_point_serial_number or station.charge_box_serial_number or cells.NOTHING),
+        ("Password", "set" if station.has_password else "none demanded"),
+    ]
+    return PanelContent(
+        {
+            "station": station,
+            "is_online": is_online,
+            "since": cells.ago(station.connected_at if is_online else _offline_since(station)),
+            "status_kind": STATUS_KINDS[RegistrationStatus(station.registration_status)],
+            "statuses": [status for status in RegistrationStatus if status != station.registration_status],
+            "may_change": request.user.has_perm("stations.change_station"),
+            "facts": facts,
+        },
+        findings(station, is_online=is_online, refusals=refusals, now=now),
+    )
+
+
+def findings(station: Station, *, is_online: bool, refusals: list[RefusedConnection], now: datetime) -> list[Finding]:
+    """Return what keeps the station from working, or may."""
+    found = []
+    if station.connected_at is None:
+        found.append(Finding("warning", "Never connected."))
+    elif not is_online and station.is_online:
+        found.append(
+            Finding("danger", "Offline: the process that held its connection is gone, and it has not come back yet.")
+        )
+    elif not is_online:
+        since = _offline_since(station)
+        found.append(Finding("danger", f"Offline for {cells.between(since or now, now)}."))
+    elif station.last_boot_at is None:
+        found.append(Finding("warning", "Connected, but it has never sent a BootNotification."))
+    if station.registration_status == RegistrationStatus.PENDING:
+        found.append(
+            Finding("warning", "Waits to be accepted: its boots are answered Pending, and it must not charge.")
+        )
+    if station.registration_status == RegistrationStatus.REJECTED:
+        found.append(Finding("danger", "Rejected: its boots are answered Rejected; it must not charge."))
+    for refusal in refusals:
+        if refusal.last_seen_at >= now - RECENT and (not is_online or refusal.last_seen_at >= _connected(station)):
+            found.append(
+                Finding(
+                    "danger",
+                    f"Connections refused: {refusal.get_reason_display().lower()}, "
+                    f"{refusal.count} times, last {cells.between(refusal.last_seen_at, now)} ago.",
+                )
+            )
+    if station.clock_drift_s is not None and abs(station.clock_drift_s) > MAX_DRIFT_S:
+        found.append(Finding("warning", f"Its clock is off by {cells.drift(station.clock_drift_s)}."))
+    return found
+
+
+def refusals_of(station: Station) -> QuerySet[RefusedConnection]:
+    """Return why connections with this identity were refused, latest first."""
+    return RefusedConnection.objects.filter(identity__iexact=station.identity).order_by("-last_seen_at", "-pk")
+
+
+def boots(request: HttpRequest, station: Station) -> PanelContent:
+    """The latest boots and the refusals of this identity."""
+    rows = [
+        [
+            cells.when(boot.received_at),
+            cells.badge(boot.answered_status, STATUS_KINDS[RegistrationStatus(boot.answered_status)]),
+            " ".join(filter(None, [boot.vendor, boot.model])),
+            boot.firmware_version,
+        ]
+        for boot in station.boots.order_by("-received_at")[:5]
+    ]
+    return PanelContent(
+        {
+            "headers": ["Received", "Answered", "Hardware", "Firmware"],
+            "rows": rows,
+            "empty": "It has never booted.",
+            "more_url": cells.list_url("stations.boot", station__id__exact=station.pk),
+        }
+    )
+
+
+def refusals(request: HttpRequest, station: Station) -> PanelContent:
+    """Refused connections that gave this identity."""
+    rows = [
+        [
+            refusal.get_reason_display(),
+            refusal.count,
+            cells.ago(refusal.last_seen_at),
+            refusal.remote_address,
+            refusal.detail,
+        ]
+        for refusal in refusals_of(station)[:LATEST]
+    ]
+    return PanelContent(
+        {
+            "headers": ["Reason", "Times", "Last", "From", "Detail"],
+            "rows": rows,
+            "empty": "No connection with this identity was refused.",
+        }
+    )
+
+
+def notices(request: HttpRequest, station: Station) -> PanelContent:
+    """The latest security events, firmware and diagnostics progress, vendor messages."""
+    latest = list(station.notices.order_by("-received_at")[:LATEST])
+    since = timezone.now() - RECENT
+    events = [row for row in latest if row.kind == NoticeKind.SECURITY_EVENT and row.received_at >= since]
+    return PanelContent(
+        {
+            "headers": ["Received", "Kind", "Status", "Detail"],
+            "rows": [
+                [cells.when(row.received_at), row.get_kind_display(), row.status, cells.literal(row.detail)]
+                for row in latest
+            ],
+            "empty": "No notices.",
+            "more_url": cells.list_url("stations.notice", station__id__exact=station.pk),
+        },
+        [Finding("warning", f"Security event within a day: {event.status or event.detail}.") for event in events[:3]],
+    )
+
+
+def deviations(request: HttpRequest, station: Station) -> PanelContent:
+    """The ways in which its messages break the specification, latest first."""
+    rows = [
+        [
+            row.action,
+            cells.literal(row.field),
+            row.rule,
+            cells.literal(row.sample, 60),
+            row.count,
+            cells.ago(row.last_seen_at),
+        ]
+        for row in station.deviations.order_by("-last_seen_at", "-pk")[:LATEST]
+    ]
+    return PanelContent(
+        {
+            "headers": ["Action", "Field", "Rule", "Sample", "Times", "Last"],
+            "rows": rows,
+            "empty": "Its messages keep to the specification.",
+            "more_url": cells.list_url("stations.deviation", station__id__exact=station.pk),
+        }
+    )
+
+
+def _connected(station: Station) -> datetime:
+    return station.connected_at or station.created_at
+
+
+def _offline_since(station: Station) -> datetime | None:
+    return station.disconnected_at or station.last_seen_at
+
+
+STATION_PANELS = [
+    Panel("", "admin/stations/overview.html", overview, "stations.station", 0),
+    Panel("Boots", "back_office/table.html", boots, "stations.boot", 50),
+    Panel("Refused connections", "back_office/table.html", refusals, "stations.refusedconnection", 55),
+    Panel("Notices", "back_office/table.html", notices, "stations.notice", 60),
+    Panel("Deviations", "back_office/table.html", deviations, "stations.deviation", 70),
+]

@@ -1,0 +1,119 @@
+"""What stations reported about themselves: boots, notices, certificate requests, deviations; read-only."""
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.decorators import display
+
+from evcharging.back_office import cells
+from evcharging.back_office.classes import ReadOnlyAdmin
+from evcharging.back_office.filters import PeriodFilter, value_filter
+from stations.admin.panels import STATUS_KINDS
+from stations.models import Boot, CertificateRequest, Deviation, Notice, NoticeKind
+
+
+class RecordAdmin(ReadOnlyAdmin):
+    """Rows of one station each, in the order in which they came."""
+
+    ordering = ("-pk",)
+    list_select_related = ("station",)
+    search_fields: tuple[str, ...] = ("station__identity", "station__name")
+    search_help_text = "Station"
+
+    @display(description="Station", ordering="station__identity")
+    def of_station(self, row: Boot | Notice | CertificateRequest | Deviation) -> SafeString:
+        return cells.link(row.station)
+
+    @display(description="Received", ordering="received_at")
+    def received(self, row: Boot | Notice | CertificateRequest) -> SafeString:
+        return cells.when(row.received_at)
+
+
+@admin.register(Boot)
+class BootAdmin(RecordAdmin):
+    list_display = ("received", "of_station", "answered", "vendor", "model", "firmware_version")
+    list_filter = (
+        ("station", AutocompleteSelectFilter),
+        ("answered_status", ChoicesDropdownFilter),
+        ("received_at", PeriodFilter),
+    )
+    fields = ("station", "received_at", "answered_status", "vendor", "model", "firmware_version", "payload")
+
+    @display(description="Answered", ordering="answered_status", label=STATUS_KINDS)
+    def answered(self, boot: Boot) -> str:
+        return boot.answered_status
+
+
+@admin.register(Notice)
+class NoticeAdmin(RecordAdmin):
+    list_display = ("received", "of_station", "kind_word", "status", "detail_text")
+    list_filter = (
+        ("station", AutocompleteSelectFilter), ("kind", ChoicesDropdownFilter), ("received_at", PeriodFilter),
+    )  # fmt: skip
+    fields = ("station", "kind", "status", "request_id", "detail", "reported_at", "received_at", "payload")
+
+    @display(
+        description="Kind",
+        ordering="kind",
+        label={NoticeKind.SECURITY_EVENT.label: "danger", NoticeKind.DATA_TRANSFER.label: "info"},
+    )
+    def kind_word(self, notice: Notice) -> str:
+        return notice.get_kind_display()
+
+    @display(description="Detail")
+    def detail_text(self, notice: Notice) -> SafeString:
+        return cells.literal(notice.detail)
+
+
+@admin.register(CertificateRequest)
+class CertificateRequestAdmin(RecordAdmin):
+    list_display = ("received", "of_station", "beginning")
+    list_filter = (("station", AutocompleteSelectFilter), ("received_at", PeriodFilter))
+    fields = ("station", "received_at", "csr")
+
+    @display(description="Request")
+    def beginning(self, request: CertificateRequest) -> SafeString:
+        return cells.literal(request.csr, 60)
+
+
+@admin.register(Deviation)
+class DeviationAdmin(RecordAdmin):
+    list_display = (
+        "rule",
+        "of_station",
+        "firmware_version",
+        "action",
+        "field_path",
+        "sample_text",
+        "count",
+        "last_seen",
+    )
+    list_filter = (
+        ("station", AutocompleteSelectFilter), value_filter("rule", "rule"), value_filter("action", "action"),
+        value_filter("firmware_version", "firmware"), ("last_seen_at", PeriodFilter),
+    )  # fmt: skip
+    search_fields = ("station__identity", "station__name", "rule", "field")
+    search_help_text = "Station, rule or field"
+    fields = (
+        "station",
+        "firmware_version",
+        "action",
+        "field",
+        "rule",
+        "sample",
+        "count",
+        "first_seen_at",
+        "last_seen_at",
+    )
+
+    @display(description="Field", ordering="field")
+    def field_path(self, deviation: Deviation) -> SafeString:
+        return cells.literal(deviation.field)
+
+    @display(description="Sample")
+    def sample_text(self, deviation: Deviation) -> SafeString:
+        return cells.literal(deviation.sample, 60)
+
+    @display(description="Last seen", ordering="last_seen_at")
+    def last_seen(self, deviation: Deviation) -> SafeString:
+        return cells.ago(deviation.last_seen_at)

@@ -1,0 +1,45 @@
+"""Stop conflicts: what a second StopTransaction said differently."""
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from evcharging.back_office import cells
+from evcharging.back_office.classes import ReadOnlyAdmin
+from evcharging.back_office.filters import PeriodFilter
+from transactions.models import StopConflict
+
+
+@admin.register(StopConflict)
+class StopConflictAdmin(ReadOnlyAdmin):
+    ordering = ("-pk",)
+    list_display = ("received", "of_transaction", "of_station", "applied", "said", "message")
+    list_filter = (("received_at", PeriodFilter),)
+    list_select_related = ("transaction__station",)
+    search_fields = ("=transaction__transaction_id", "transaction__station__identity")
+    search_help_text = "Transaction id or station"
+    fields = ("transaction", "received_at", "payload")
+
+    @display(description="Received", ordering="received_at")
+    def received(self, conflict: StopConflict) -> SafeString:
+        return cells.when(conflict.received_at)
+
+    @display(description="Transaction")
+    def of_transaction(self, conflict: StopConflict) -> SafeString:
+        return cells.link(conflict.transaction)
+
+    @display(description="Station")
+    def of_station(self, conflict: StopConflict) -> SafeString:
+        return cells.link(conflict.transaction.station)
+
+    @display(description="Applied meter stop")
+    def applied(self, conflict: StopConflict) -> str:
+        return cells.NOTHING if conflict.transaction.meter_stop is None else f"{conflict.transaction.meter_stop} Wh"
+
+    @display(description="Said")
+    def said(self, conflict: StopConflict) -> str:
+        return str(conflict.payload.get("meterStop", cells.NOTHING))
+
+    @display(description="Message")
+    def message(self, conflict: StopConflict) -> SafeString:
+        return cells.literal(str(conflict.payload))

@@ -1,0 +1,231 @@
+"""Orphans: messages about transactions whose id means nothing here, for staff to adopt or dismiss."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminRadioSelectWidget
+
+from evcharging.back_office import cells
+from evcharging.back_office.classes import ReadOnlyAdmin
+from evcharging.back_office.filters import PeriodFilter
+from evcharging.back_office.questions import ReasonForm, ask
+from transactions.admin.words import ORPHAN_KINDS
+from transactions.models import OrphanKind, OrphanMessage, OrphanState, Transaction
+from transactions.selectors import adoption_candidates
+from transactions.services import adopt_orphan, dismiss_orphan
+from transactions.services.orphans import OrphanAlreadyResolved, OrphanDoesNotFit
+
+
+class StateFilter(DropdownFilter):
+    """Shows what waits, unless told otherwise: the list is an inbox."""
+
+    title = "state"
+    parameter_name = "state"
+    all_option = ["", "Waiting for review"]
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> Sequence[tuple[str, str]]:
+        return [(OrphanState.ADOPTED, "Adopted"), (OrphanState.DISMISSED, "Dismissed"), ("all", "All")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[OrphanMessage]) -> QuerySet[OrphanMessage]:
+        state = self.value() or OrphanState.WAITING
+        return queryset.filter(state=state) if state in OrphanState.values else queryset
+
+
+class AdoptForm(ReasonForm):
+    """Which transaction the message belongs to, and why."""
+
+    transaction_id = forms.TypedChoiceField(label="Transaction", coerce=int, widget=UnfoldAdminRadioSelectWidget)
+    field_order = ("transaction_id", "note")
+
+    def __init__(self, *args: Any, candidates: list[Transaction], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["transaction_id"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(row.transaction_id, _described(row)) for row in candidates]
+
+
+@admin.register(OrphanMessage)
+class OrphanMessageAdmin(ReadOnlyAdmin):
+    ordering = ("-received_at", "-pk")
+    list_display = (
+        "received",
+        "of_station",
+        "kind_word",
+        "reference",
+        "tag",
+        "register",
+        "count",
+        "condition",
+        "given_to",
+    )
+    list_filter = (
+        StateFilter,
+        ("kind", ChoicesDropdownFilter),
+        ("station", AutocompleteSelectFilter),
+        ("received_at", PeriodFilter),
+    )
+    list_select_related = ("station", "transaction")
+    search_fields = ("station__identity", "station__name", "transaction_ref", "id_tag")
+    search_help_text = "Station, reported id or tag"
+    actions_detail = ("adopt", "dismiss")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "station", "kind", "transaction_ref", "connector_id", "id_tag", "meter_stop", "stop_reason",
+                    "reported_at", "effective_at", "last_effective_at", "received_at", "last_received_at", "count",
+                    "payload",
+                )
+            },
+        ),
+        ("Review", {"fields": ("state", "transaction", "resolved_by", "resolved_at", "resolution_note")}),
+    )  # fmt: skip
+
+    def has_resolve_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("transactions.change_orphanmessage")
+
+    # The list
+
+    @display(description="Received", ordering="received_at")
+    def received(self, orphan: OrphanMessage) -> SafeString:
+        return cells.when(orphan.received_at)
+
+    @display(description="Station", ordering="station__identity")
+    def of_station(self, orphan: OrphanMessage) -> SafeString:
+        return cells.link(orphan.station)
+
+    @display(description="Kind", ordering="kind", label={"Stop": "warning", "Meter values": "info"})
+    def kind_word(self, orphan: OrphanMessage) -> str:
+        return orphan.get_kind_display()
+
+    @display(description="Reported id", ordering="transaction_ref")
+    def reference(self, orphan: OrphanMessage) -> SafeString:
+        return cells.literal(orphan.transaction_ref, 24) if orphan.transaction_ref else SafeString(cells.NOTHING)
+
+    @display(description="Tag", ordering="id_tag")
+    def tag(self, orphan: OrphanMessage) -> SafeString:
+        return cells.literal(orphan.id_tag, 24) if orphan.id_tag else SafeString(cells.NOTHING)
+
+    @display(description="Meter stop", ordering="meter_stop")
+    def register(self, orphan: OrphanMessage) -> str:
+        return cells.NOTHING if orphan.meter_stop is None else f"{orphan.meter_stop} Wh"
+
+    @display(description="State", ordering="state")
+    def condition(self, orphan: OrphanMessage) -> SafeString:
+        return cells.badge(orphan.get_state_display(), ORPHAN_KINDS[OrphanState(orphan.state)], orphan.resolution_note)
+
+    @display(description="Transaction")
+    def given_to(self, orphan: OrphanMessage) -> SafeString:
+        return cells.link(orphan.transaction)
+
+    # Review
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
+        """Offer a review only to what waits for one."""
+        offered = super().get_actions_detail(request, object_id)
+        waiting = OrphanMessage.objects.filter(pk=object_id, state=OrphanState.WAITING)
+        return offered if offered and waiting.exists() else []
+
+    @action(description="Adopt", icon="link", url_path="adopt", permissions=["resolve"])
+    def adopt(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        orphan = get_object_or_404(OrphanMessage.objects.select_related("station"), pk=object_id)
+        form = AdoptForm(request.POST or None, candidates=adoption_candidates(orphan))
+        if form.is_valid():
+            try:
+                row = adopt_orphan(
+                    orphan_id=orphan.pk,
+                    transaction_id=form.cleaned_data["transaction_id"],
+                    resolved_by=request.user.get_username(),
+                    note=form.cleaned_data["note"],
+                    now=timezone.now(),
+                )
+            except OrphanDoesNotFit as error:
+                form.add_error("transaction_id", ValidationError(f"It does not fit: {error}."))
+            except OrphanAlreadyResolved as error:
+                self.message_user(request, f"Nothing was changed: {error}.", messages.ERROR)
+                return HttpResponseRedirect("../change/")
+            else:
+                self.log_changes(request, [orphan], f"Adopted by transaction {row.transaction_id}.")
+                self.message_user(
+                    request, f"Transaction {row.transaction_id} has adopted the message.", messages.SUCCESS
+                )
+                return HttpResponseRedirect("../change/")
+        effect = (
+            "It ends the transaction, as its own stop would have."
+            if orphan.kind == OrphanKind.STOP
+            else "Its samples join the transaction's."
+        )
+        return ask(
+            request,
+            self,
+            obj=orphan,
+            title="Which transaction does this message belong to?",
+            explanation=f"{effect} Candidates are this station's transactions, the likeliest first.",
+            submit="Adopt",
+            form=form,
+            facts=_facts(orphan),
+        )
+
+    @action(description="Dismiss", icon="delete_sweep", url_path="dismiss", permissions=["resolve"])
+    def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        orphan = get_object_or_404(OrphanMessage.objects.select_related("station"), pk=object_id)
+        form = ReasonForm(request.POST or None)
+        if form.is_valid():
+            try:
+                dismiss_orphan(
+                    orphan_id=orphan.pk,
+                    resolved_by=request.user.get_username(),
+                    note=form.cleaned_data["note"],
+                    now=timezone.now(),
+                )
+            except OrphanAlreadyResolved as error:
+                self.message_user(request, f"Nothing was changed: {error}.", messages.ERROR)
+            else:
+                self.log_changes(request, [orphan], "Dismissed.")
+                self.message_user(request, "The message is dismissed; it stays stored.", messages.SUCCESS)
+            return HttpResponseRedirect("../change/")
+        return ask(
+            request,
+            self,
+            obj=orphan,
+            title="Dismiss this message?",
+            explanation="It needs nothing more, and no transaction gets it. It stays stored.",
+            submit="Dismiss",
+            form=form,
+            facts=_facts(orphan),
+        )
+
+
+def _facts(orphan: OrphanMessage) -> list[tuple[str, Any]]:
+    return [
+        ("Station", cells.link(orphan.station)),
+        ("Kind", orphan.get_kind_display()),
+        ("Reported id", cells.literal(orphan.transaction_ref) if orphan.transaction_ref else cells.NOTHING),
+        ("Tag", cells.literal(orphan.id_tag) if orphan.id_tag else cells.NOTHING),
+        ("Time", cells.when(orphan.effective_at)),
+        ("Meter stop", cells.NOTHING if orphan.meter_stop is None else f"{orphan.meter_stop:,} Wh"),
+    ]
+
+
+def _described(row: Transaction) -> str:
+    words = [
+        f"{row.transaction_id}",
+        f"connector {row.connector.connector_id}",
+        f"tag {row.id_tag or '–'}",
+        f"{cells.at(row.started_at)} → {'open' if row.stopped_at is None else cells.at(row.stopped_at)}",
+    ]
+    if row.meter_start is not None:
+        words.append(f"from {row.meter_start:,} Wh")
+    return " · ".join(words)

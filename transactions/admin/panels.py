@@ -1,0 +1,137 @@
+"""A transaction's page: what is known of it, and the messages that dispute it."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from evcharging.back_office import cells
+from evcharging.back_office.panels import Finding, Panel, PanelContent
+from transactions.admin.words import ORPHAN_KINDS, marks_of, now_of, state_of
+from transactions.models import Closing, EstimateCause, Mark, OrphanState, Transaction
+from transactions.selectors import stale_since
+
+MAX_ROWS = 20
+
+
+def facts(row: Transaction) -> list[tuple[str, Any]]:
+    """Return what a person asks about a transaction first."""
+    end = row.stopped_at or timezone.now()
+    return [
+        ("Station", cells.link(row.station)),
+        ("Connector", cells.link(row.connector, row.connector.connector_id)),
+        ("Tag", cells.link(row.tag) if row.tag else cells.literal(row.id_tag)),
+        ("Started", cells.when(row.started_at)),
+        ("Stopped", cells.when(row.stopped_at)),
+        ("Duration", cells.between(row.started_at, end)),
+        ("Energy", cells.kwh(row.energy_wh)),
+        (
+            "Register",
+            f"{_wh(row.meter_start)} → {_wh(row.meter_stop if row.meter_stop is not None else row.last_register_wh)}",
+        ),
+        ("Last message", cells.ago(row.last_message_at)),
+    ]
+
+
+def overview(request: HttpRequest, row: Transaction) -> PanelContent:
+    """State, marks, facts; the estimate beside the reported end where there are both."""
+    shown = facts(row)
+    if row.stop_reason or row.stop_id_tag:
+        shown.append(("Stop reason", row.stop_reason or cells.NOTHING))
+    if row.estimate_cause:
+        shown += [
+            ("Estimated end", cells.when(row.estimated_stopped_at)),
+            ("Estimated energy", cells.kwh(row.estimated_energy_wh)),
+            ("Estimated because", EstimateCause(row.estimate_cause).label),
+        ]
+    if row.closed_by:
+        shown += [("Closed by", row.closed_by), ("Reason", row.close_note)]
+    return PanelContent(
+        {
+            "state": state_of(row),
+            "marks": marks_of(row.marks) if row.marks else "",
+            "now": now_of(row),
+            "facts": shown,
+        },
+        findings(row),
+    )
+
+
+def findings(row: Transaction) -> list[Finding]:
+    """Return what to know before billing it."""
+    found = []
+    if not row.accepted:
+        found.append(Finding("danger", f"The tag was refused: {row.id_tag_info.get('status', 'no status')}."))
+    if row.closing == Closing.ESTIMATED:
+        cause = EstimateCause(row.estimate_cause).label.lower()
+        found.append(Finding("warning", f"Its end is an estimate ({cause}): no StopTransaction has come."))
+    elif row.estimate_cause and row.estimated_energy_wh is not None and row.energy_wh is not None:
+        differs = row.energy_wh - row.estimated_energy_wh
+        found.append(Finding("info", f"The reported end replaced an estimate, by {differs / 1000:+.3f} kWh."))
+    if row.is_open and row.last_message_at < stale_since(timezone.now()):
+        silent = cells.between(row.last_message_at, timezone.now())
+        found.append(Finding("warning", f"Open, but nothing was heard of it for {silent}."))
+    if row.energy_wh is None:
+        found.append(Finding("warning", "Its energy is unknown: the start carried no meter reading."))
+    told = {Mark.REFUSED_TAG, Mark.MISSING_STOP} if row.closing == Closing.ESTIMATED else {Mark.REFUSED_TAG}
+    found += [Finding("warning", f"{Mark(mark).label}.") for mark in row.marks if mark not in told]
+    return found
+
+
+def conflicts(request: HttpRequest, row: Transaction) -> PanelContent:
+    """Stops that came later and said something else."""
+    latest = list(row.stop_conflicts.order_by("-received_at")[:MAX_ROWS])
+    return PanelContent(
+        {
+            "headers": ["Received", "Meter stop", "Time", "Reason", "Message"],
+            "rows": [
+                [
+                    cells.link(conflict, cells.at(conflict.received_at)),
+                    conflict.payload.get("meterStop", cells.NOTHING),
+                    conflict.payload.get("timestamp", cells.NOTHING),
+                    conflict.payload.get("reason", cells.NOTHING),
+                    cells.literal(str(conflict.payload)),
+                ]
+                for conflict in latest
+            ],
+            "empty": "No stop disputes the one that was applied.",
+        },
+        [Finding("warning", f"{len(latest)} later stops say something else; none was applied.")] if latest else [],
+    )
+
+
+def orphans(request: HttpRequest, row: Transaction) -> PanelContent:
+    """Messages without a usable id that were found to belong to it."""
+    rows = [
+        [
+            cells.link(orphan, cells.at(orphan.received_at)),
+            orphan.get_kind_display(),
+            cells.literal(orphan.transaction_ref) if orphan.transaction_ref else cells.NOTHING,
+            cells.badge(orphan.get_state_display(), ORPHAN_KINDS[OrphanState(orphan.state)]),
+            orphan.resolved_by or "the system",
+            orphan.resolution_note,
+        ]
+        for orphan in row.orphans.order_by("-received_at")[:MAX_ROWS]
+    ]
+    return PanelContent(
+        {
+            "headers": ["Received", "Kind", "Reported id", "State", "By", "Reason"],
+            "rows": rows,
+            "empty": "Every message named it by its id.",
+        }
+    )
+
+
+def _last_register(row: Transaction) -> float | None:
+    return row.last_register_wh if row.meter_stop is None else row.meter_stop
+
+
+def _wh(value: float | None) -> str:
+    return "?" if value is None else f"{value:,.0f} Wh"
+
+
+TRANSACTION_PANELS = [
+    Panel("", "admin/transactions/overview.html", overview, "transactions.transaction", 0),
+    Panel("Stop conflicts", "back_office/table.html", conflicts, "transactions.stopconflict", 80),
+    Panel("Adopted messages", "back_office/table.html", orphans, "transactions.orphanmessage", 90),
+]

@@ -1,0 +1,202 @@
+"""Transactions: the list, and one transaction as a page; staff change nothing but an end that never came."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin import ModelAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    BooleanRadioFilter,
+    ChoicesDropdownFilter,
+    DropdownFilter,
+)
+from unfold.decorators import action, display
+
+from evcharging.back_office import cells
+from evcharging.back_office.classes import ReadOnlyAdmin
+from evcharging.back_office.filters import PeriodFilter
+from evcharging.back_office.panels import PanelPage
+from evcharging.back_office.questions import ReasonForm, ask
+from transactions.admin import panels
+from transactions.admin.words import marks_of, now_of, state_of
+from transactions.models import Mark, Transaction
+from transactions.selectors import matching
+from transactions.services import close_transaction
+from transactions.services.closing import TransactionNotOpen
+
+
+class MarkFilter(DropdownFilter):
+    title = "mark"
+    parameter_name = "mark"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> Sequence[tuple[str, str]]:
+        return [("any", "Any mark"), ("none", "No mark"), *Mark.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> QuerySet[Transaction]:
+        value = self.value()
+        if value == "any":
+            return queryset.exclude(marks=[])
+        if value == "none":
+            return queryset.filter(marks=[])
+        return queryset.filter(marks__contains=[value]) if value in Mark.values else queryset
+
+
+@admin.register(Transaction)
+class TransactionAdmin(PanelPage, ReadOnlyAdmin):
+    ordering = ("-started_at", "-pk")
+    list_display = (
+        "number", "of_station", "outlet", "tag_text", "started", "stopped", "energy", "now", "state", "looks",
+    )  # fmt: skip
+    list_filter = (
+        ("closing", ChoicesDropdownFilter), MarkFilter, ("accepted", BooleanRadioFilter),
+        ("station", AutocompleteSelectFilter), ("tag", AutocompleteSelectFilter), ("started_at", PeriodFilter),
+    )  # fmt: skip
+    list_select_related = ("station", "connector")
+    search_fields = ("transaction_id",)  # what is searched is get_search_results' to say
+    search_help_text = "Transaction id, tag or station"
+    actions_detail = ("close",)
+    fieldsets = (
+        (
+            "Start as reported",
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    "transaction_id", "station", "connector", "reported_connector_id", "id_tag", "tag", "id_tag_info",
+                    "reservation_id", "start_timestamp_raw", "meter_start_raw", "meter_start", "start_is_credible",
+                    "started_at", "start_reported_at", "start_received_at", "id_seen_at",
+                ),
+            },
+        ),
+        (
+            "End",
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    "closing", "stopped_at", "stop_reported_at", "stop_received_at", "meter_stop", "stop_reason",
+                    "stop_id_tag", "estimated_stopped_at", "estimated_energy_wh", "estimate_cause", "closed_by",
+                    "close_note",
+                ),
+            },
+        ),
+        (
+            "Running values",
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    "energy_wh", "last_register_wh", "last_register_at", "power_w", "power_at", "soc_percent",
+                    "soc_at", "last_message_at",
+                ),
+            },
+        ),
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
+        return super().get_queryset(request).select_related("station", "connector", "tag")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Transaction], search_term: str
+    ) -> tuple[QuerySet[Transaction], bool]:
+        return matching(queryset, search_term), False
+
+    def has_close_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("transactions.change_transaction")
+
+    # The list
+
+    @display(description="Id", ordering="transaction_id")
+    def number(self, row: Transaction) -> str:
+        return str(row.transaction_id)
+
+    @display(description="Station", ordering="station__identity")
+    def of_station(self, row: Transaction) -> SafeString:
+        return cells.link(row.station)
+
+    @display(description="Conn.", ordering="connector__connector_id")
+    def outlet(self, row: Transaction) -> int:
+        return row.connector.connector_id
+
+    @display(description="Tag", ordering="id_tag_folded")
+    def tag_text(self, row: Transaction) -> SafeString:
+        text = cells.literal(row.id_tag, 24) if row.id_tag else SafeString(cells.NOTHING)
+        if row.accepted:
+            return text
+        return format_html("{} {}", text, cells.badge(row.id_tag_info.get("status", "refused"), cells.BAD))
+
+    @display(description="Started", ordering="started_at")
+    def started(self, row: Transaction) -> SafeString:
+        return cells.when(row.started_at)
+
+    @display(description="Stopped", ordering="stopped_at")
+    def stopped(self, row: Transaction) -> SafeString:
+        return cells.when(row.stopped_at)
+
+    @display(description="Energy", ordering="energy_wh")
+    def energy(self, row: Transaction) -> str:
+        return cells.kwh(row.energy_wh)
+
+    @display(description="Now")
+    def now(self, row: Transaction) -> str:
+        return now_of(row) or cells.NOTHING
+
+    @display(description="State", ordering="closing")
+    def state(self, row: Transaction) -> SafeString:
+        return state_of(row)
+
+    @display(description="Marks")
+    def looks(self, row: Transaction) -> SafeString:
+        return marks_of(row.marks)
+
+    # Closing
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
+        """Offer to close only what is open."""
+        offered = super().get_actions_detail(request, object_id)
+        return offered if offered and Transaction.objects.open().filter(pk=object_id).exists() else []
+
+    @action(description="Close", icon="stop_circle", url_path="close", permissions=["close"])
+    def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        row = get_object_or_404(Transaction.objects.select_related("station"), pk=object_id)
+        form = ReasonForm(request.POST or None)
+        if form.is_valid():
+            try:
+                close_transaction(
+                    pk=row.pk,
+                    closed_by=request.user.get_username(),
+                    note=form.cleaned_data["note"],
+                    now=timezone.now(),
+                )
+            except TransactionNotOpen as error:
+                self.message_user(request, f"Nothing was closed: {error}.", messages.ERROR)
+            else:
+                self.log_changes(request, [row], "Closed.")
+                text = f"Transaction {row.transaction_id} is closed as of its last reading, until its own stop comes."
+                self.message_user(request, text, messages.SUCCESS)
+            return HttpResponseRedirect("../change/")
+        if not row.is_open:
+            text = f"Transaction {row.transaction_id} has ended already."
+            self.message_user(request, text, messages.ERROR)
+            return HttpResponseRedirect("../change/")
+        return ask(
+            request,
+            self,
+            obj=row,
+            title=f"Close transaction {row.transaction_id}?",
+            explanation=(
+                "It ends here as of its last reading, estimated. Nothing is sent to the charger; should it still "
+                "report the stop, that replaces the estimate."
+            ),
+            submit="Close transaction",
+            form=form,
+            facts=panels.facts(row),
+        )
+
+
+for _panel in panels.TRANSACTION_PANELS:
+    TransactionAdmin.add_panel(_panel)
