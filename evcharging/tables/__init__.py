@@ -1,0 +1,1 @@
+"""Tables that people give us and get from us: CSV and XLSX files."""

@@ -1,0 +1,94 @@
+"""CSV files as people's programs write them: any common delimiter and encoding."""
+
+import csv
+import io
+import re
+from codecs import getincrementaldecoder
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from evcharging.tables.table import Column, Row, Table, UnreadableTable, column_name, make_row, read_header
+
+_BLOCK = 1 << 20
+_DELIMITERS = ",;\t|"
+
+
+@contextmanager
+def open_csv(file: BinaryIO, columns: Sequence[Column]) -> Iterator[Table]:
+    """Open a CSV file; UTF-8 unless it cannot be, then what Windows calls ANSI.
+
+    :raises UnreadableTable: it is empty or its header is wrong.
+    """
+    encoding, lines = _encoding(file)
+    notice = ""
+    if encoding in ("cp1252", "latin-1"):
+        notice = f"the file is not UTF-8: it is read as {encoding}, so look at letters like é and ß"
+    text = io.TextIOWrapper(file, encoding=encoding, newline="")
+    try:
+        records = _records(text, columns)
+        header_line, cells = next(records, (0, []))
+        if not cells:
+            raise UnreadableTable("the file is empty")
+        header = read_header(cells, columns, header_line)
+        yield Table(frozenset(header), _rows(records, header), max(lines - header_line, 0), notice)
+    finally:
+        text.detach()
+
+
+def _encoding(file: BinaryIO) -> tuple[str, int]:
+    """Return the file's encoding and how many lines end in it, by decoding all of it."""
+    is_utf16 = file.read(2) in (b"\xff\xfe", b"\xfe\xff")  # what Excel calls Unicode text
+    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1252", "latin-1"):
+        file.seek(0)
+        decoder = getincrementaldecoder(encoding)()
+        lines = 0
+        try:
+            while block := file.read(_BLOCK):
+                lines += decoder.decode(block).count("\n")
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            continue
+        file.seek(0)
+        return encoding, lines
+    raise UnreadableTable("the file begins like UTF-16 and is not")
+
+
+def _records(text: io.TextIOWrapper, columns: Sequence[Column]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line where each record begins and its stripped cells; empty records are left out."""
+    first = text.readline(_BLOCK)
+    lines_before = 0
+    if chosen := re.fullmatch(r"sep=(.)\s*", first):  # written by Excel, for Excel
+        delimiter = chosen[1]
+        lines_before = 1
+    else:
+        delimiter = _delimiter(first, columns)
+        text.seek(0)
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    while True:
+        line = lines_before + reader.line_num + 1  # line_num is the last line read, where a record ended
+        try:
+            cells = [cell.strip() for cell in next(reader)]
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise UnreadableTable(f"line {line} and what follows cannot be read: {error}") from None
+        if any(cells):
+            yield line, cells
+
+
+def _delimiter(header_line: str, columns: Sequence[Column]) -> str:
+    """Return the delimiter under which the header names most columns."""
+    known = {column.name for column in columns}
+
+    def count_named(delimiter: str) -> int:
+        return len(
+            known & {column_name(cell) for row in csv.reader([header_line], delimiter=delimiter) for cell in row}
+        )
+
+    return max(_DELIMITERS, key=count_named)
+
+
+def _rows(records: Iterator[tuple[int, list[str]]], header: list[str]) -> Iterator[Row]:
+    for line, cells in records:
+        yield make_row(line, header, cells)

@@ -1,0 +1,27 @@
+"""manage.py import_id_tags FILE."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from evcharging.tables.import_command import ImportCommand
+from evcharging.tables.table import Imported
+from id_tags import id_tag_table
+from id_tags.bulk_import import IdTagRow, import_id_tags
+from id_tags.models import fold_id_tag
+
+
+class Command(ImportCommand[IdTagRow]):
+    help = (
+        "Create and update id tags from a CSV or XLSX file. An empty status is Accepted; a time without an offset is "
+        "UTC; a column that the file does not have leaves what is known."
+    )
+    columns = id_tag_table.COLUMNS
+
+    def parse(self, cells: dict[str, str]) -> IdTagRow:
+        return id_tag_table.id_tag_row(cells)
+
+    def key(self, item: IdTagRow) -> str:
+        return fold_id_tag(item.id_tag)
+
+    def store(self, items: Iterable[IdTagRow], facts: Collection[str], now: datetime) -> Imported:
+        return import_id_tags(rows=items, facts=facts)

@@ -1,0 +1,26 @@
+"""manage.py import_stations FILE."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from evcharging.tables.import_command import ImportCommand
+from evcharging.tables.table import Imported
+from stations import station_table
+from stations.services.imports import StationRow, import_stations
+
+
+class Command(ImportCommand[StationRow]):
+    help = (
+        "Create and update stations from a CSV or XLSX file. An empty registration_status is Accepted, an empty "
+        "password leaves the station's; a column that the file does not have leaves what is known."
+    )
+    columns = station_table.COLUMNS
+
+    def parse(self, cells: dict[str, str]) -> StationRow:
+        return station_table.station_row(cells)
+
+    def key(self, item: StationRow) -> str:
+        return item.identity.lower()
+
+    def store(self, items: Iterable[StationRow], facts: Collection[str], now: datetime) -> Imported:
+        return import_stations(rows=items, facts=facts, now=now)
