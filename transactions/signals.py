@@ -6,8 +6,8 @@ transaction_data_reported = Signal()
 """A StopTransaction brought samples (transactionData).
 
 Way: emit. Arguments: `transaction: Transaction | None`, `station_id: int`, `connector_id: int`, `transaction_ref: str`,
-`readings: tuple[Reading, ...]`, `received_at: datetime`, `clock_drift_s: float | None`. Sent for resends too; not sent
-without samples.
+`readings: tuple[Reading, ...]`, `received_at: datetime`, `clock_drift_s: float | None`. Not sent for a resend, whose
+samples are stored (without a credible time they would be stored again), and not without samples.
 """
 
 orphan_adopted = Signal()

@@ -197,3 +197,30 @@ def test_transaction_data_is_stored_with_its_transaction():
         )
     assert transaction_of(answer).meter_values.count() == 100
     assert Series.objects.get().connector_id == 1
+
+
+def test_transaction_data_of_a_stop_without_usable_id_or_time_is_stored_once():
+    make_id_tag("TAG")
+    station = make_station()
+    answer = start(station)
+    samples = (reading(2000.0, reported_at=NOON - timedelta(days=20_000)),)
+    for minutes in (30, 31):
+        stop(
+            station,
+            transaction_id=None,
+            transaction_ref="-1",
+            transaction_data=samples,
+            received_at=NOON + timedelta(minutes=minutes),
+            content_hash=b"e" * 16,
+        )
+    sample = MeterValue.objects.select_related("series").get()
+    assert (sample.transaction, sample.series.connector_id) == (transaction_of(answer), 1)
+
+
+def test_readings_leave_energy_unknown_where_the_start_named_no_register():
+    make_id_tag("TAG")
+    station = make_station()
+    answer = start(station, meter_start=None)
+    record_readings(messages=[message(station, reading(), transaction_id=answer.transaction_id)])
+    row = transaction_of(answer)
+    assert (row.energy_wh, row.last_register_wh) == (None, 1500.0)

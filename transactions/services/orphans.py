@@ -26,8 +26,9 @@ class OrphanDoesNotFit(Exception):
 
 def adopt_or_keep_stop(
     *, station_id: int, report: StopReport, end: ReportedEnd, payload: Mapping[str, Any]
-) -> Transaction | None:
-    """Return the one transaction the stop must mean, locked, for the caller to end; None where none or several fit.
+) -> tuple[Transaction | None, bool]:
+    """Return the one transaction the stop must mean, locked, for the caller to end (None where none or several fit),
+    and whether the stop was not known yet.
 
     The stop is recorded either way, once per content: a resend finds its record and changes nothing.
     """
@@ -51,12 +52,12 @@ def adopt_or_keep_stop(
         orphan.count += 1
         orphan.last_received_at = end.received_at
         orphan.save(update_fields=["count", "last_received_at"])
-        return None
+        return None, False
     row = _only_fitting(station_id, report, end.at)
     if row is not None:
         orphan.state, orphan.transaction, orphan.resolved_at = OrphanState.ADOPTED, row, end.received_at
         orphan.save(update_fields=["state", "transaction", "resolved_at"])
-    return row
+    return row, True
 
 
 def _only_fitting(station_id: int, report: StopReport, stopped_at: datetime) -> Transaction | None:

@@ -107,7 +107,11 @@ _UPDATE_SQL = """
         last_message_at = GREATEST(t.last_message_at, v.received_at),
         last_register_wh = CASE WHEN v.register_is_newer THEN v.register_wh ELSE t.last_register_wh END,
         last_register_at = CASE WHEN v.register_is_newer THEN v.register_at ELSE t.last_register_at END,
-        energy_wh = CASE WHEN v.register_is_newer THEN GREATEST(v.register_wh - t.meter_start, 0) ELSE t.energy_wh END,
+        energy_wh = CASE
+            -- GREATEST skips nulls: without the register at the start the energy would be 0, not unknown.
+            WHEN v.register_is_newer AND t.meter_start IS NOT NULL THEN GREATEST(v.register_wh - t.meter_start, 0)
+            ELSE t.energy_wh
+        END,
         power_w = CASE WHEN v.power_is_newer THEN v.power_w ELSE t.power_w END,
         power_at = CASE WHEN v.power_is_newer THEN v.power_at ELSE t.power_at END,
         soc_percent = CASE WHEN v.soc_is_newer THEN v.soc_percent ELSE t.soc_percent END,

@@ -39,6 +39,7 @@ def stop_transaction(
     payload: Mapping[str, Any],
     received_at: datetime,
     clock_drift_s: float | None,
+    is_station_accepted: bool = True,
 ) -> StopAnswer:
     """Store a stop (OCPP 1.6 §4.10); there is always an answer, also for an id that means nothing here.
 
@@ -60,13 +61,15 @@ def stop_transaction(
     row = lock_transaction(station_id=station_id, transaction_id=report.transaction_id)
     if row is not None:
         row.id_seen_at = row.id_seen_at or received_at
-        _apply(row, end, payload)
     else:
-        row = adopt_or_keep_stop(station_id=station_id, report=report, end=end, payload=payload)
+        row, is_new = adopt_or_keep_stop(station_id=station_id, report=report, end=end, payload=payload)
         if row is not None:
             row.marks = [*row.marks, Mark.ORPHAN_STOP]
-            _apply(row, end, payload)
-    if report.transaction_data:
+    if row is not None:
+        if not is_station_accepted:
+            row.marks = [*row.marks, Mark.NOT_ACCEPTED]
+        is_new = _apply(row, end, payload)
+    if report.transaction_data and is_new:
         emit(
             transaction_data_reported,
             Transaction,
@@ -100,12 +103,16 @@ def lock_transaction(*, station_id: int, transaction_id: int | None) -> Transact
     return found.select_for_update(no_key=True, of=("self",)).select_related("connector", "station").get()
 
 
-def _apply(row: Transaction, end: ReportedEnd, payload: Mapping[str, Any]) -> None:
+def _apply(row: Transaction, end: ReportedEnd, payload: Mapping[str, Any]) -> bool:
+    """Give a stop to its locked transaction; return whether it said anything for the first time."""
     row.last_message_at = max(row.last_message_at, end.received_at)
     if row.closing != Closing.REPORTED:
         end_as_reported(row, end)
-        return
-    if row.stop_digest != end.digest:
-        conflict = StopConflict(transaction=row, digest=end.digest, payload=payload, received_at=end.received_at)
-        StopConflict.objects.bulk_create([conflict], ignore_conflicts=True)
+        return True
     row.save(update_fields=["last_message_at", "id_seen_at"])
+    if row.stop_digest == end.digest:
+        return False
+    _, is_new = StopConflict.objects.get_or_create(
+        transaction=row, digest=end.digest, defaults={"payload": payload, "received_at": end.received_at}
+    )
+    return is_new
