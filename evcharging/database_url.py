@@ -1,7 +1,7 @@
 """DATABASE_URL to Django's DATABASES entry: postgres, postgresql and timescale URLs."""
 
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -12,6 +12,13 @@ _ENGINES = {
 }
 #: Query parameters of a URL that are connection settings of Django's own and not libpq's.
 _DJANGO_PARAMETERS = {"user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT", "dbname": "NAME"}
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError:  # whose own text could show a part of the password
+        raise ValueError("its port is not a number below 65536") from None
 
 
 def parse_database_url(url: str) -> dict[str, Any]:
@@ -33,7 +40,7 @@ def parse_database_url(url: str) -> dict[str, Any]:
         )
     try:
         parts = urlsplit(url)
-        port = parts.port
+        port = _port(parts)
         query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError as error:
         raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from None

@@ -37,26 +37,25 @@ class HealthMiddleware:
 
 
 def _readiness() -> JsonResponse:
-    database = "ok" if _database_answers() else "away"
     states = {
-        "database": database,
+        "database": _database_state(),
         "migrations": "applied" if ready() else "pending",
         "redis": "ok" if _redis_answers() else "away",
     }
-    response = JsonResponse(states, status=200 if ready() and database == "ok" else 503)
+    response = JsonResponse(states, status=200 if states["database"] == "ok" else 503)
     response._has_been_logged = True  # type: ignore[attr-defined]  # a prober's 503 is no error of ours
     return response
 
 
-def _database_answers() -> bool:
-    if not ready():  # the start is still busy with it, and must not be raced for the embedded server
-        return False
+def _database_state() -> str:
+    if not ready():  # whoever prepares it is still at work, and must not be raced for the embedded server
+        return "starting"
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError:
-        return False
-    return True
+        return "away"
+    return "ok"
 
 
 def _redis_answers() -> bool:
