@@ -1,11 +1,19 @@
-"""The two shapes of a log line. Both show what is passed as `extra`: station, action, unique_id, latency_ms …"""
+"""The two shapes of a log line. Both show what is passed as `extra`: station, action, unique_id, latency_ms …
+
+Both mask id tags, and neither lets a charger's text break the line or reach the terminal as a control sequence.
+"""
 
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 from pythonjsonlogger.orjson import OrjsonFormatter
 
+from evcharging.log_masking import mask_id_tags
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {ord("\n"): "\\n"}
+_CONTROLS_BUT_NEWLINE = {code: text for code, text in _CONTROLS.items() if code != ord("\n")}
 
 
 class JsonLines(OrjsonFormatter):
@@ -18,15 +26,19 @@ class JsonLines(OrjsonFormatter):
             timestamp="time",
         )
 
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Mask before it is JSON: afterwards a tag that was cut could take the end of the line with it."""
+        return {key: mask_id_tags(value) if isinstance(value, str) else value for key, value in log_data.items()}
+
 
 class TextLines(logging.Formatter):
     """`12:34:56.789 WARNING evcharging.gateway.consumers: message key=value`, then a traceback where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
-        message = record.getMessage().replace("\n", "\\n")
+        message = record.getMessage()
         extras = "".join(f" {key}={value}" for key, value in vars(record).items() if key not in _STANDARD)
-        line = f"{at} {record.levelname:<7} {record.name}: {message}{extras}"
+        line = f"{at} {record.levelname:<7} {record.name}: {message}{extras}".translate(_CONTROLS)
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return line
+            line += "\n" + self.formatException(record.exc_info).translate(_CONTROLS_BUT_NEWLINE)
+        return mask_id_tags(line)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from evcharging.gateway import frames, schemas
+from evcharging.gateway.deviations import Applied
 from evcharging.gateway.domain import DatabaseAway
 from evcharging.gateway.frames import Call
-from evcharging.gateway.deviations import Applied
 from evcharging.gateway.normalise import Quirks, receive
 from evcharging.gateway.ocpp16.handlers import HANDLERS, Answer, Handler, Message
+from evcharging.log_masking import mask_id_tags
 from stations.services import ConnectedStation
 from stations.timing import ClockDrift
 from transactions.services import ConnectionSuperseded
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 TRANSACTION_ACTIONS = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 EARLY_ACTIONS = frozenset({"BootNotification"})
+MAX_LOGGED_WORD, MAX_LOGGED_FRAME = 64, 1000
 
 
 class Transport(Protocol):
@@ -97,11 +99,23 @@ class ChargePoint:
         self._last_message_at = began = time.monotonic()
         frame = frames.parse(text)
         if isinstance(frame, Call):
-            reply = await self._on_call(frame, text)
-            self._log(frame, reply, began)
+            reply = None
+            try:
+                reply = await self._on_call(frame, text)
+            finally:
+                self._log(frame, text, reply, began)
             return reply
         if isinstance(frame, frames.Malformed):
-            logger.warning("%s sent a broken frame: %s", self.station.identity, frame.description)
+            logger.warning(
+                "%s sent a broken frame: %s",
+                self.station.identity,
+                frame.description,
+                extra={
+                    "station": self.station.identity,
+                    "unique_id": _short(frame.unique_id),
+                    "received": mask_id_tags(text[:MAX_LOGGED_FRAME]),
+                },
+            )
             self._count("", [Applied("broken_frame", "", text[:200])])
             if frame.unique_id is None:
                 return None
@@ -125,6 +139,8 @@ class ChargePoint:
                 return known
         received = receive(action, call.payload, self.quirks)
         deviations = [*call.deviations, *received.deviations]
+        if not self.is_accepted and action in TRANSACTION_ACTIONS:
+            deviations.append(Applied("station_not_accepted", "", ""))
         if received.error is not None:
             self._count(action, [*deviations, Applied("not_understood", received.error.field, text[:200])])
             return frames.call_error(unique_id, received.error.code, received.error.message)
@@ -172,20 +188,26 @@ class ChargePoint:
         for deviation in deviations:
             self.process.tallies.deviation(self.station, action, deviation, now)
 
-    def _log(self, call: Call, reply: str | None, began: float) -> None:
+    def _log(self, call: Call, text: str, reply: str | None, began: float) -> None:
+        """Log one event per message; what is sent all day and went well only at DEBUG, where frames are shown too."""
         handler = HANDLERS.get(call.action)
-        level = logging.DEBUG if handler is not None and handler.is_high_volume else logging.INFO
-        if logger.isEnabledFor(level):
-            logger.log(
-                level,
-                "%s %s",
-                self.station.identity,
-                call.action,
-                extra={
-                    "station": self.station.identity,
-                    "action": call.action,
-                    "unique_id": call.unique_id,
-                    "latency_ms": round((time.monotonic() - began) * 1000, 2),
-                    "answered": "error" if reply is not None and reply.startswith("[4") else "result",
-                },
-            )
+        answered = "nothing" if reply is None else "error" if reply.startswith("[4") else "result"
+        is_daily = handler is not None and handler.is_high_volume and answered == "result"
+        level = logging.DEBUG if is_daily else logging.INFO
+        if not logger.isEnabledFor(level):
+            return
+        event: dict[str, Any] = {
+            "station": self.station.identity,
+            "action": call.action[:MAX_LOGGED_WORD],
+            "unique_id": _short(call.unique_id),
+            "latency_ms": round((time.monotonic() - began) * 1000, 2),
+            "answered": answered,
+        }
+        if logger.isEnabledFor(logging.DEBUG):
+            event["received"] = mask_id_tags(text[:MAX_LOGGED_FRAME])
+            event["sent"] = mask_id_tags((reply or "")[:MAX_LOGGED_FRAME])
+        logger.log(level, "%s %s", self.station.identity, event["action"], extra=event)
+
+
+def _short(unique_id: Any) -> Any:
+    return unique_id[:MAX_LOGGED_WORD] if isinstance(unique_id, str) else unique_id

@@ -164,6 +164,7 @@ class Liveness:
         self._charge_point = charge_point
         self._timer: asyncio.TimerHandle | None = None
         self._pinged_at = 0.0
+        self._closing: asyncio.Future[None] | None = None
 
     def start(self) -> None:
         self._check()
@@ -184,7 +185,7 @@ class Liveness:
                 if transport is not None:
                     transport.abort()
                 else:
-                    self._closing = loop.create_task(self._charge_point.close(NORMAL))
+                    self._closing = asyncio.ensure_future(self._charge_point.close(NORMAL))
                 return
             limits.append(station.idle_limit_s - silent_s)
         if station.ping_interval_s and transport is not None:

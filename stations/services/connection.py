@@ -88,7 +88,7 @@ def connected_station(station: Station) -> ConnectedStation:
         was_ever_accepted=station.was_ever_accepted,
         time_zone=station.time_zone,
         id_tag_transform=station.id_tag_transform,
-        heartbeat_interval_s=_default(station.heartbeat_interval_s, settings.OCPP_HEARTBEAT_INTERVAL_S),
+        heartbeat_interval_s=station.heartbeat_interval_s or settings.OCPP_HEARTBEAT_INTERVAL_S,
         ping_interval_s=_default(station.ping_interval_s, settings.OCPP_PING_INTERVAL_S),
         idle_limit_s=_default(station.idle_limit_s, settings.OCPP_IDLE_LIMIT_S),
         response_delay_ms=station.response_delay_ms,

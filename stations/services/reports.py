@@ -73,10 +73,9 @@ def record_boot(
         )
         Boot.objects.bulk_create([boot], ignore_conflicts=True)
     if station.registration_status == RegistrationStatus.ACCEPTED:
-        interval_s = station.heartbeat_interval_s
-        return BootAnswer(
-            station.registration_status, settings.OCPP_HEARTBEAT_INTERVAL_S if interval_s is None else interval_s
-        )
+        # 0 would leave the interval to the charger; some then never send one.
+        interval_s = station.heartbeat_interval_s or settings.OCPP_HEARTBEAT_INTERVAL_S
+        return BootAnswer(station.registration_status, interval_s)
     return BootAnswer(station.registration_status, PENDING_BOOT_INTERVAL_S)
 
 

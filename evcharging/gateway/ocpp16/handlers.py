@@ -1,6 +1,7 @@
 """One function per Action of OCPP 1.6 and its security extension: translate, one domain call, answer."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from transactions.services import ConnectionSuperseded
 
 if TYPE_CHECKING:
     from evcharging.gateway.charge_point import ChargePoint
+
+logger = logging.getLogger(__name__)
 
 
 class Message(NamedTuple):
@@ -139,7 +142,15 @@ async def stop_transaction(message: Message) -> Answer:
         payload=message.original,
         received_at=message.received_at,
         clock_drift_s=charge_point.clock_drift.seconds,
+        is_station_accepted=charge_point.is_accepted,
     )
+    if stopped.transaction_id is None or stopped.transaction_id != report.transaction_id:
+        logger.warning(
+            "%s stopped transaction %s, which it does not have: %s",
+            charge_point.station.identity,
+            report.transaction_ref[:64],
+            "kept for review" if stopped.transaction_id is None else f"taken for {stopped.transaction_id}",
+        )
     return EMPTY if stopped.id_tag_info is None else Answer({"idTagInfo": stopped.id_tag_info})
 
 
