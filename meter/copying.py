@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from struct import Struct
 from typing import NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 
 
 class SampleRow(NamedTuple):
@@ -25,6 +25,20 @@ class SampleRow(NamedTuple):
 
 
 COLUMNS = "effective_at, value, reported_at, series_id, transaction_id, transaction_ref, raw"
+_HAS_TABLE = "has_incoming_meter_values"
+_CREATE_TABLE = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS incoming_meter_values (
+        effective_at timestamptz, value float8, reported_at timestamptz, series_id int, transaction_id int,
+        transaction_ref text, raw text
+    ) ON COMMIT DELETE ROWS
+"""
+_COPY = f"COPY incoming_meter_values ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+# In one order, so that two processes that store the same samples do not deadlock on the unique index.
+_INSERT = f"""
+    INSERT INTO meter_values ({COLUMNS})
+    SELECT {COLUMNS} FROM incoming_meter_values ORDER BY series_id, effective_at
+    ON CONFLICT DO NOTHING
+"""
 HEADER = b"PGCOPY\n\xff\r\n\x00" + b"\x00" * 8
 TRAILER = b"\xff\xff"
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -42,20 +56,17 @@ _INT32 = Struct("!i")
 
 def insert_samples(rows: Iterable[SampleRow]) -> None:
     """Store samples inside the current database transaction; those that are stored already are left as they are."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_meter_values ("
-            " effective_at timestamptz, value float8, reported_at timestamptz, series_id int, transaction_id int,"
-            " transaction_ref text, raw text"
-            ") ON COMMIT DELETE ROWS"
-        )
-        with cursor.copy(f"COPY incoming_meter_values ({COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+    connection.ensure_connection()
+    link = connection.connection
+    # The driver's own cursor: its statements stay prepared on the connection.
+    with link.cursor() as cursor:
+        if not getattr(link, _HAS_TABLE, False):
+            cursor.execute(_CREATE_TABLE)
+            # Only once it is committed: a rollback takes the table with it.
+            transaction.on_commit(lambda: setattr(link, _HAS_TABLE, True))
+        with cursor.copy(_COPY) as copy:
             copy.write(pack(rows))
-        # In one order, so that two processes that store the same samples do not deadlock on the unique index.
-        cursor.execute(
-            f"INSERT INTO meter_values ({COLUMNS}) SELECT {COLUMNS} FROM incoming_meter_values"
-            " ORDER BY series_id, effective_at ON CONFLICT DO NOTHING"
-        )
+        cursor.execute(_INSERT, prepare=True)
 
 
 def pack(rows: Iterable[SampleRow]) -> bytes:

@@ -125,7 +125,11 @@ def owns_station(*, station_id: int, epoch: int) -> bool:
 
 def current_epochs(*, station_ids: Iterable[int]) -> dict[int, int]:
     """Return the owning epoch of each station, not held: for batches, whose rows are safe to store late."""
-    return dict(Station.objects.filter(pk__in=set(station_ids)).values_list("pk", "connection_epoch"))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, connection_epoch FROM stations_station WHERE id = ANY(%s)", [list(set(station_ids))]
+        )
+        return dict(cursor.fetchall())
 
 
 def touch_stations(*, seen: Mapping[int, tuple[int, datetime, float | None]]) -> dict[int, str]:
