@@ -21,7 +21,6 @@ from stations.admin.fleet import StationChangeList
 from stations.models import Station
 
 STATUS_KINDS = {
-    "": cells.PLAIN,
     ConnectorStatus.AVAILABLE: cells.GOOD,
     ConnectorStatus.PREPARING: cells.NEWS,
     ConnectorStatus.CHARGING: cells.NEWS,
@@ -92,9 +91,9 @@ class ConnectorAdmin(BackOfficeAdmin):
     def of_station(self, connector: Connector) -> SafeString:
         return cells.link(connector.station)
 
-    @display(description="Status", ordering="status", label=STATUS_KINDS)
-    def state(self, connector: Connector) -> str:
-        return connector.status
+    @display(description="Status", ordering="status")
+    def state(self, connector: Connector) -> SafeString:
+        return state_of(connector)
 
     @display(description="Error")
     def error(self, connector: Connector) -> SafeString:
@@ -102,7 +101,7 @@ class ConnectorAdmin(BackOfficeAdmin):
 
     @display(description="Info")
     def info_text(self, connector: Connector) -> SafeString | str:
-        return cells.literal(connector.info, 60) if connector.info else cells.NOTHING
+        return cells.literal(connector.info, 60)
 
     @display(description="Since", ordering="status_at")
     def since(self, connector: Connector) -> SafeString:
@@ -116,12 +115,19 @@ def name_of(connector: Connector) -> str:
     return f"{connector.connector_id} · {connector.label}" if connector.label else str(connector.connector_id)
 
 
+def state_of(connector: Connector) -> SafeString:
+    """Return the status a connector reported as a badge."""
+    if connector.status in ConnectorStatus.values:
+        return cells.badge(connector.status, STATUS_KINDS[ConnectorStatus(connector.status)])
+    return cells.badge(connector.status or "not yet reported")
+
+
 def error_of(connector: Connector) -> SafeString:
     """Return the error a connector reports, with the vendor's code."""
     code = "" if connector.error_code == "NoError" else connector.error_code
     words = [word for word in (code, connector.vendor_error_code) if word]
     if not words:
-        return SafeString(cells.NOTHING)
+        return cells.NOTHING
     return cells.badge(" · ".join(words), cells.BAD if connector.is_faulted else cells.UNSURE)
 
 
@@ -131,9 +137,9 @@ def states(request: HttpRequest, station: Station) -> PanelContent:
     rows = [
         [
             cells.link(connector, name_of(connector)),
-            cells.badge(connector.status or "not yet reported", STATUS_KINDS[connector.status]),
+            state_of(connector),
             error_of(connector),
-            cells.literal(connector.info) if connector.info else cells.NOTHING,
+            cells.literal(connector.info),
             cells.ago(connector.status_at),
         ]
         for connector in connectors

@@ -119,7 +119,7 @@ def _transactions(now: datetime) -> list[Figure]:
         ),
         Figure(
             "Energy, last 24 h",
-            cells.kwh(day["energy_wh"] or 0.0),
+            f"{(day['energy_wh'] or 0.0) / 1000:,.0f} kWh",
             cells.list_url(transactions, **since),
             f"{day['rows']:,} transactions",
         ),
@@ -166,7 +166,7 @@ def _offline_table(now: datetime) -> Table:
     rows = Station.objects.accepted().filter(disconnected_at__isnull=False).order_by("-disconnected_at", "pk")[:LATEST]
     return Table(
         "Gone offline last",
-        ["Station", "Name", "Offline for", "Firmware"],
+        ["Station", "Name", "Since", "Firmware"],
         [[cells.link(row), row.name, cells.ago(row.disconnected_at), row.firmware_version] for row in rows],
         "No accepted station has gone offline.",
         cells.list_url(

@@ -138,7 +138,7 @@ class MeterValueAdmin(HypertableAdmin):
     def of_transaction(self, sample: MeterValue) -> SafeString:
         if sample.transaction is not None:
             return cells.link(sample.transaction)
-        return cells.literal(sample.transaction_ref, 24) if sample.transaction_ref else SafeString(cells.NOTHING)
+        return cells.literal(sample.transaction_ref, 24)
 
     @display(description="Reported time")
     def reported(self, sample: MeterValue) -> SafeString:
@@ -146,7 +146,7 @@ class MeterValueAdmin(HypertableAdmin):
 
     @display(description="Raw")
     def raw_text(self, sample: MeterValue) -> SafeString:
-        return cells.literal(sample.raw, 40) if sample.raw else SafeString(cells.NOTHING)
+        return cells.literal(sample.raw, 40)
 
 
 def charts_of(request: HttpRequest, row: Transaction) -> PanelContent:
@@ -187,9 +187,14 @@ def samples_of(request: HttpRequest, row: Transaction) -> PanelContent:
         {
             "columns": [(column.measurand, _detail(column), _symbol(column.unit)) for column in table.columns],
             "lines": [
-                (line.at, line.context, [line.values.get(column, "") for column in table.columns])
+                (
+                    line.at,
+                    "" if line.context == "Sample.Periodic" else line.context,
+                    [line.values.get(column, "") for column in table.columns],
+                )
                 for line in table.lines
             ],
+            "anchor": "samples",
             "page": page,
             "has_next": table.has_next,
             "more": "As a list",
@@ -207,6 +212,10 @@ def samples_of(request: HttpRequest, row: Transaction) -> PanelContent:
 def _detail(column: Column) -> str:
     words = [column.phase, "" if column.location == "Outlet" else column.location]
     return " ".join(word for word in words if word)
+
+
+def _unusual(context: str) -> str:
+    return "" if context == "Sample.Periodic" else context
 
 
 def _symbol(unit: str) -> str:

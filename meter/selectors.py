@@ -86,7 +86,7 @@ def sample_table(transaction: Transaction, *, page: int, size: int) -> SampleTab
         unit = UNITS[series.unit].canonical if series.unit in UNITS else series.unit
         column = Column(series.measurand, series.phase, series.location, unit)
         line = lines[sample.effective_at, series.context]
-        text = sample.raw if sample.value is None else f"{sample.value:.10g}"
+        text = sample.raw if sample.value is None else f"{sample.value:,.10g}"
         line[column] = f"{line[column]}; {text}" if column in line else text
     columns = sorted({column for line in lines.values() for column in line}, key=_importance)
     return SampleTable(columns, [Line(*key, values) for key, values in lines.items()], len(found) > size)

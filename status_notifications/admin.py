@@ -45,7 +45,6 @@ class StatusNotificationAdmin(HypertableAdmin):
         "state",
         "error",
         "info_text",
-        "vendor",
         "reported",
         "received",
     )
@@ -83,11 +82,7 @@ class StatusNotificationAdmin(HypertableAdmin):
 
     @display(description="Info")
     def info_text(self, row: StatusNotification) -> SafeString:
-        return cells.literal(row.info, 60) if row.info else SafeString(cells.NOTHING)
-
-    @display(description="Vendor")
-    def vendor(self, row: StatusNotification) -> str:
-        return row.vendor_id or cells.NOTHING
+        return cells.literal(row.info, 60)
 
     @display(description="Reported time")
     def reported(self, row: StatusNotification) -> SafeString:
@@ -121,7 +116,7 @@ def latest(request: HttpRequest, station: Station) -> PanelContent:
                     row.connector_id,
                     state_of(row),
                     error_of(row),
-                    cells.literal(row.info, 60) if row.info else cells.NOTHING,
+                    cells.literal(row.info, 60),
                 ]
                 for row in latest_statuses(station_id=station.pk, limit=LATEST)
             ],
@@ -132,5 +127,12 @@ def latest(request: HttpRequest, station: Station) -> PanelContent:
 
 
 StationAdmin.add_panel(
-    Panel("Latest statuses", "back_office/table.html", latest, "status_notifications.statusnotification", 30)
+    Panel(
+        "Latest statuses",
+        "back_office/table.html",
+        latest,
+        "status_notifications.statusnotification",
+        30,
+        is_narrow=True,
+    )
 )

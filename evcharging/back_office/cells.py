@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-NOTHING = "–"
-NO_TIME = SafeString(NOTHING)
+NOTHING = SafeString("")
+"""What a cell without a value shows: on a telephone, empty cells of a list take no room."""
 
 #: Badge kinds, as the stylesheet and unfold's labels name them.
 GOOD, BAD, UNSURE, NEWS, PLAIN = "success", "danger", "warning", "info", "default"
@@ -55,12 +55,12 @@ def between(since: datetime, until: datetime) -> str:
 
 def ago(instant: datetime | None) -> SafeString:
     """Return how long ago an instant was; pointing at it shows the instant."""
-    return NO_TIME if instant is None else _time(instant, shown=_relative(instant), title=f"{at(instant)} UTC")
+    return NOTHING if instant is None else _time(instant, shown=_relative(instant), title=f"{at(instant)} UTC")
 
 
 def when(instant: datetime | None) -> SafeString:
     """Return an instant, UTC; pointing at it shows how long ago it was."""
-    return NO_TIME if instant is None else _time(instant, shown=at(instant), title=_relative(instant))
+    return NOTHING if instant is None else _time(instant, shown=at(instant), title=_relative(instant))
 
 
 def _relative(instant: datetime) -> str:
@@ -77,8 +77,18 @@ def kwh(energy_wh: float | None) -> str:
     return NOTHING if energy_wh is None else f"{energy_wh / 1000:,.3f} kWh"
 
 
+def wh(reading: float | None) -> str:
+    """Return a meter's reading in Wh."""
+    return NOTHING if reading is None else f"{reading:,.0f} Wh"
+
+
 def kw(power_w: float | None) -> str:
     return NOTHING if power_w is None else f"{power_w / 1000:,.2f} kW"
+
+
+def unbroken(text: str) -> SafeString:
+    """Return text that stays on one line."""
+    return format_html('<span class="bo-nowrap">{}</span>', text) if text else NOTHING
 
 
 def percent(value: float | None) -> str:
@@ -106,10 +116,10 @@ def list_url(model: str, **filters: Any) -> str:
 
 
 def link(row: Model | None, text: object | None = None) -> SafeString:
-    """Return a link to a row's page."""
+    """Return a link to a row's page; its text is cut, for an identity may be long."""
     if row is None:
-        return SafeString(NOTHING)
-    return anchor(change_url(row), str(row) if text is None else text)
+        return NOTHING
+    return anchor(change_url(row), shortened(str(row if text is None else text), 48))
 
 
 def anchor(url: str, text: object) -> SafeString:
@@ -119,8 +129,14 @@ def anchor(url: str, text: object) -> SafeString:
 
 def literal(text: str, limit: int = 120) -> SafeString:
     """Return text that may hold anything, as it is, cut to `limit` characters; pointing at it shows the whole."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return format_html('<code class="bo-literal" title="{}">{}</code>', text, cut)
+    if not text:
+        return NOTHING
+    return format_html('<code class="bo-literal" title="{}">{}</code>', text, shortened(text, limit))
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return text cut to `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def may_see(request: HttpRequest, model: str) -> bool:

@@ -38,7 +38,7 @@ class Panel:
     """A piece of a row's page.
 
     `load` runs a constant number of queries. Who may not see `model` ("transactions.transaction") sees no panel.
-    Panels stand in the order of `position`.
+    Panels stand in the order of `position`, first those over the whole width, then the narrow ones in columns.
     """
 
     title: str
@@ -46,6 +46,7 @@ class Panel:
     load: Callable[[HttpRequest, Any], PanelContent]
     model: str
     position: int
+    is_narrow: bool = False
 
 
 class PanelPage(ModelAdmin):
@@ -78,7 +79,14 @@ class PanelPage(ModelAdmin):
                 if may_see(request, panel.model):
                     content = panel.load(request, obj)
                     findings += content.findings
-                    shown.append({"title": panel.title, "template": panel.template, **content.variables})
+                    shown.append(
+                        {
+                            "title": panel.title,
+                            "template": panel.template,
+                            "is_narrow": panel.is_narrow,
+                            **content.variables,
+                        }
+                    )
             context["panels"] = shown
             context["findings"] = sorted(findings, key=lambda finding: _SEVERITY[finding.kind])
         return super().render_change_form(request, context, add, change, form_url, obj)

@@ -14,7 +14,10 @@ class ReasonForm(forms.Form):
     """Why; kept with what is done."""
 
     note = forms.CharField(
-        label="Reason", max_length=1000, widget=UnfoldAdminTextareaWidget, help_text="Kept with the record."
+        label="Reason",
+        max_length=1000,
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+        help_text="Kept with the record.",
     )
 
 
@@ -43,7 +46,7 @@ def ask(
         "object": obj,
         "title": title,
         "explanation": explanation,
-        "submit": submit,
+        "answer": submit,  # unfold's button has a variable "submit" of its own
         "form": form,
         "hidden": hidden or [],
         "is_dangerous": is_dangerous,

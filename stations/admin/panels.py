@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from evcharging.back_office import cells
 from evcharging.back_office.panels import Finding, Panel, PanelContent
@@ -22,6 +23,11 @@ RECENT = timedelta(days=1)
 LATEST = 10
 
 
+def status_badge(status: str) -> SafeString:
+    """Return a registration status as a badge."""
+    return cells.badge(status, STATUS_KINDS[RegistrationStatus(status)])
+
+
 def overview(request: HttpRequest, station: Station) -> PanelContent:
     """Connection, registration, hardware, and what stands out of them."""
     now = timezone.now()
@@ -30,11 +36,11 @@ def overview(request: HttpRequest, station: Station) -> PanelContent:
     facts: list[tuple[str, Any]] = [
         ("Last frame", cells.ago(station.last_seen_at)),
         ("Last boot", cells.ago(station.last_boot_at)),
-        ("Connected from", station.remote_address or cells.NOTHING),
+        ("Connected from", station.remote_address),
         ("Clock drift", cells.drift(station.clock_drift_s)),
-        ("Hardware", " ".join(filter(None, [station.vendor, station.model])) or cells.NOTHING),
-        ("Firmware", station.firmware_version or cells.NOTHING),
-        ("Serial number", station.charge_point_serial_number or station.charge_box_serial_number or cells.NOTHING),
+        ("Hardware", " ".join(filter(None, [station.vendor, station.model]))),
+        ("Firmware", station.firmware_version),
+        ("Serial number", station.charge_point_serial_number or station.charge_box_serial_number),
         ("Password", "set" if station.has_password else "none demanded"),
     ]
     return PanelContent(
@@ -95,7 +101,7 @@ def boots(request: HttpRequest, station: Station) -> PanelContent:
     rows = [
         [
             cells.when(boot.received_at),
-            cells.badge(boot.answered_status, STATUS_KINDS[RegistrationStatus(boot.answered_status)]),
+            status_badge(boot.answered_status),
             " ".join(filter(None, [boot.vendor, boot.model])),
             boot.firmware_version,
         ]
@@ -184,8 +190,8 @@ def _offline_since(station: Station) -> datetime | None:
 
 STATION_PANELS = [
     Panel("", "admin/stations/overview.html", overview, "stations.station", 0),
-    Panel("Boots", "back_office/table.html", boots, "stations.boot", 50),
-    Panel("Refused connections", "back_office/table.html", refusals, "stations.refusedconnection", 55),
-    Panel("Notices", "back_office/table.html", notices, "stations.notice", 60),
-    Panel("Deviations", "back_office/table.html", deviations, "stations.deviation", 70),
+    Panel("Boots", "back_office/table.html", boots, "stations.boot", 50, is_narrow=True),
+    Panel("Refused connections", "back_office/table.html", refusals, "stations.refusedconnection", 55, is_narrow=True),
+    Panel("Notices", "back_office/table.html", notices, "stations.notice", 60, is_narrow=True),
+    Panel("Deviations", "back_office/table.html", deviations, "stations.deviation", 70, is_narrow=True),
 ]

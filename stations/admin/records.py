@@ -8,8 +8,10 @@ from unfold.decorators import display
 from evcharging.back_office import cells
 from evcharging.back_office.classes import ReadOnlyAdmin
 from evcharging.back_office.filters import PeriodFilter, value_filter
-from stations.admin.panels import STATUS_KINDS
+from stations.admin.panels import status_badge
 from stations.models import Boot, CertificateRequest, Deviation, Notice, NoticeKind
+
+KIND_COLOURS = {NoticeKind.SECURITY_EVENT: cells.BAD, NoticeKind.DATA_TRANSFER: cells.NEWS}
 
 
 class RecordAdmin(ReadOnlyAdmin):
@@ -39,9 +41,9 @@ class BootAdmin(RecordAdmin):
     )
     fields = ("station", "received_at", "answered_status", "vendor", "model", "firmware_version", "payload")
 
-    @display(description="Answered", ordering="answered_status", label=STATUS_KINDS)
-    def answered(self, boot: Boot) -> str:
-        return boot.answered_status
+    @display(description="Answered", ordering="answered_status")
+    def answered(self, boot: Boot) -> SafeString:
+        return status_badge(boot.answered_status)
 
 
 @admin.register(Notice)
@@ -52,13 +54,9 @@ class NoticeAdmin(RecordAdmin):
     )  # fmt: skip
     fields = ("station", "kind", "status", "request_id", "detail", "reported_at", "received_at", "payload")
 
-    @display(
-        description="Kind",
-        ordering="kind",
-        label={NoticeKind.SECURITY_EVENT.label: "danger", NoticeKind.DATA_TRANSFER.label: "info"},
-    )
-    def kind_word(self, notice: Notice) -> str:
-        return notice.get_kind_display()
+    @display(description="Kind", ordering="kind")
+    def kind_word(self, notice: Notice) -> SafeString:
+        return cells.badge(notice.get_kind_display(), KIND_COLOURS.get(NoticeKind(notice.kind), cells.PLAIN))
 
     @display(description="Detail")
     def detail_text(self, notice: Notice) -> SafeString:

@@ -17,6 +17,8 @@ from evcharging.back_office.filters import PeriodFilter
 from stations.models import RefusalReason, RefusedConnection, Station
 from stations.services import accept_refused_identity
 
+REASON_KINDS = {RefusalReason.UNKNOWN_IDENTITY: cells.NEWS, RefusalReason.WRONG_PASSWORD: cells.BAD}
+
 
 @admin.register(RefusedConnection)
 class RefusedConnectionAdmin(RowButtons, ReadOnlyAdmin):
@@ -49,17 +51,9 @@ class RefusedConnectionAdmin(RowButtons, ReadOnlyAdmin):
     def identity_text(self, refused: RefusedConnection) -> SafeString:
         return cells.literal(refused.identity, 60)
 
-    @display(
-        description="Reason",
-        ordering="reason",
-        label={
-            RefusalReason.UNKNOWN_IDENTITY.label: "info",
-            RefusalReason.WRONG_PASSWORD.label: "danger",
-            RefusalReason.ENROLMENT_FULL.label: "warning",
-        },
-    )
-    def why(self, refused: RefusedConnection) -> str:
-        return refused.get_reason_display()
+    @display(description="Reason", ordering="reason")
+    def why(self, refused: RefusedConnection) -> SafeString:
+        return cells.badge(refused.get_reason_display(), REASON_KINDS.get(RefusalReason(refused.reason), cells.UNSURE))
 
     @display(description="Times", ordering="count")
     def times(self, refused: RefusedConnection) -> int:
@@ -77,7 +71,7 @@ class RefusedConnectionAdmin(RowButtons, ReadOnlyAdmin):
     def known(self, refused: RefusedConnection) -> SafeString:
         pk = getattr(refused, "station_pk", None)
         if pk is None:
-            return SafeString(cells.NOTHING)
+            return cells.NOTHING
         url = reverse("admin:stations_station_change", args=[pk])
         return format_html('<a class="bo-link" href="{}">{}</a>', url, getattr(refused, "station_identity", ""))
 

@@ -30,7 +30,7 @@ from stations.admin.fleet import (
     StationChangeList,
 )
 from stations.admin.forms import StationForm
-from stations.admin.panels import STATION_PANELS, STATUS_KINDS
+from stations.admin.panels import STATION_PANELS, status_badge
 from stations.models import RegistrationStatus, Station
 from stations.services import accept_stations, hold_stations, reject_stations, set_station_password, station_saved
 
@@ -94,15 +94,17 @@ class StationAdmin(PanelPage, BackOfficeAdmin):
     def station(self, station: Station) -> SafeString:
         return format_html('<span class="bo-two">{}<small>{}</small></span>', station.identity, station.name)
 
-    @display(description="Connection", label={"Online": "success", "Offline": "danger", "Never": "default"})
-    def connection(self, station: Station) -> str:
+    @display(description="Connection", ordering="disconnected_at")
+    def connection(self, station: Station) -> SafeString:
         if getattr(station, "online_now", False):
-            return "Online"
-        return "Never" if station.connected_at is None else "Offline"
+            return cells.badge("Online", cells.GOOD)
+        if station.connected_at is None:
+            return cells.badge("Never", cells.PLAIN, "It has never connected")
+        return cells.badge("Offline", cells.BAD)
 
-    @display(description="Status", ordering="registration_status", label=STATUS_KINDS)
-    def registration(self, station: Station) -> str:
-        return station.registration_status
+    @display(description="Status", ordering="registration_status")
+    def registration(self, station: Station) -> SafeString:
+        return status_badge(station.registration_status)
 
     @display(description="Last seen", ordering="last_seen_at")
     def last_seen(self, station: Station) -> SafeString:
@@ -111,7 +113,7 @@ class StationAdmin(PanelPage, BackOfficeAdmin):
     @display(description="Hardware", ordering="vendor")
     def hardware(self, station: Station) -> SafeString:
         name = " ".join(filter(None, [station.vendor, station.model]))
-        return format_html('<span class="bo-two">{}<small>{}</small></span>', name or "–", station.firmware_version)
+        return format_html('<span class="bo-two">{}<small>{}</small></span>', name, station.firmware_version)
 
     @display(description="Clock", ordering="clock_drift_s")
     def clock(self, station: Station) -> str:

@@ -34,11 +34,11 @@ class StopConflictAdmin(ReadOnlyAdmin):
 
     @display(description="Applied meter stop")
     def applied(self, conflict: StopConflict) -> str:
-        return cells.NOTHING if conflict.transaction.meter_stop is None else f"{conflict.transaction.meter_stop} Wh"
+        return cells.wh(conflict.transaction.meter_stop)
 
     @display(description="Said")
     def said(self, conflict: StopConflict) -> str:
-        return str(conflict.payload.get("meterStop", cells.NOTHING))
+        return str(conflict.payload.get("meterStop", ""))
 
     @display(description="Message")
     def message(self, conflict: StopConflict) -> SafeString:

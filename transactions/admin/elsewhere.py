@@ -36,7 +36,7 @@ def running(request: HttpRequest, station: Station) -> PanelContent:
                     cells.literal(row.id_tag, 24),
                     cells.when(row.started_at),
                     cells.kwh(row.energy_wh),
-                    now_of(row) or cells.NOTHING,
+                    now_of(row),
                     cells.ago(row.last_message_at),
                     marks_of(row.marks),
                 ]
@@ -69,9 +69,9 @@ def waiting_orphans(request: HttpRequest, station: Station) -> PanelContent:
                 [
                     cells.link(orphan, cells.at(orphan.received_at)),
                     orphan.get_kind_display(),
-                    cells.literal(orphan.transaction_ref, 24) if orphan.transaction_ref else cells.NOTHING,
-                    cells.literal(orphan.id_tag, 24) if orphan.id_tag else cells.NOTHING,
-                    cells.NOTHING if orphan.meter_stop is None else f"{orphan.meter_stop:,} Wh",
+                    cells.literal(orphan.transaction_ref, 24),
+                    cells.literal(orphan.id_tag, 24),
+                    cells.wh(orphan.meter_stop),
                     orphan.count,
                 ]
                 for orphan in latest
@@ -114,7 +114,14 @@ def of_tag(request: HttpRequest, tag: IdTag) -> PanelContent:
 
 StationAdmin.add_panel(Panel("Charging now", "back_office/table.html", running, "transactions.transaction", 20))
 StationAdmin.add_panel(
-    Panel("Orphaned messages", "back_office/table.html", waiting_orphans, "transactions.orphanmessage", 80)
+    Panel(
+        "Orphaned messages",
+        "back_office/table.html",
+        waiting_orphans,
+        "transactions.orphanmessage",
+        80,
+        is_narrow=True,
+    )
 )
 StationChangeList.counters["open_transaction_count"] = open_counts
 IdTagAdmin.add_panel(Panel("Latest transactions", "back_office/table.html", of_tag, "transactions.transaction", 10))

@@ -106,21 +106,22 @@ class OrphanMessageAdmin(ReadOnlyAdmin):
     def of_station(self, orphan: OrphanMessage) -> SafeString:
         return cells.link(orphan.station)
 
-    @display(description="Kind", ordering="kind", label={"Stop": "warning", "Meter values": "info"})
-    def kind_word(self, orphan: OrphanMessage) -> str:
-        return orphan.get_kind_display()
+    @display(description="Kind", ordering="kind")
+    def kind_word(self, orphan: OrphanMessage) -> SafeString:
+        is_stop = orphan.kind == OrphanKind.STOP
+        return cells.badge(orphan.get_kind_display(), cells.UNSURE if is_stop else cells.NEWS)
 
     @display(description="Reported id", ordering="transaction_ref")
     def reference(self, orphan: OrphanMessage) -> SafeString:
-        return cells.literal(orphan.transaction_ref, 24) if orphan.transaction_ref else SafeString(cells.NOTHING)
+        return cells.literal(orphan.transaction_ref, 24)
 
     @display(description="Tag", ordering="id_tag")
     def tag(self, orphan: OrphanMessage) -> SafeString:
-        return cells.literal(orphan.id_tag, 24) if orphan.id_tag else SafeString(cells.NOTHING)
+        return cells.literal(orphan.id_tag, 24)
 
     @display(description="Meter stop", ordering="meter_stop")
     def register(self, orphan: OrphanMessage) -> str:
-        return cells.NOTHING if orphan.meter_stop is None else f"{orphan.meter_stop} Wh"
+        return cells.wh(orphan.meter_stop)
 
     @display(description="State", ordering="state")
     def condition(self, orphan: OrphanMessage) -> SafeString:
@@ -212,10 +213,10 @@ def _facts(orphan: OrphanMessage) -> list[tuple[str, Any]]:
     return [
         ("Station", cells.link(orphan.station)),
         ("Kind", orphan.get_kind_display()),
-        ("Reported id", cells.literal(orphan.transaction_ref) if orphan.transaction_ref else cells.NOTHING),
-        ("Tag", cells.literal(orphan.id_tag) if orphan.id_tag else cells.NOTHING),
+        ("Reported id", cells.literal(orphan.transaction_ref)),
+        ("Tag", cells.literal(orphan.id_tag)),
         ("Time", cells.when(orphan.effective_at)),
-        ("Meter stop", cells.NOTHING if orphan.meter_stop is None else f"{orphan.meter_stop:,} Wh"),
+        ("Meter stop", cells.wh(orphan.meter_stop)),
     ]
 
 

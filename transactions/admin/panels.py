@@ -17,6 +17,7 @@ MAX_ROWS = 20
 def facts(row: Transaction) -> list[tuple[str, Any]]:
     """Return what a person asks about a transaction first."""
     end = row.stopped_at or timezone.now()
+    register = row.last_register_wh if row.meter_stop is None else row.meter_stop
     return [
         ("Station", cells.link(row.station)),
         ("Connector", cells.link(row.connector, row.connector.connector_id)),
@@ -25,10 +26,7 @@ def facts(row: Transaction) -> list[tuple[str, Any]]:
         ("Stopped", cells.when(row.stopped_at)),
         ("Duration", cells.between(row.started_at, end)),
         ("Energy", cells.kwh(row.energy_wh)),
-        (
-            "Register",
-            f"{_wh(row.meter_start)} → {_wh(row.meter_stop if row.meter_stop is not None else row.last_register_wh)}",
-        ),
+        ("Register", f"{cells.wh(row.meter_start) or '?'} → {cells.wh(register) or '?'}"),
         ("Last message", cells.ago(row.last_message_at)),
     ]
 
@@ -37,7 +35,7 @@ def overview(request: HttpRequest, row: Transaction) -> PanelContent:
     """State, marks, facts; the estimate beside the reported end where there are both."""
     shown = facts(row)
     if row.stop_reason or row.stop_id_tag:
-        shown.append(("Stop reason", row.stop_reason or cells.NOTHING))
+        shown.append(("Stop reason", row.stop_reason))
     if row.estimate_cause:
         shown += [
             ("Estimated end", cells.when(row.estimated_stopped_at)),
@@ -87,9 +85,9 @@ def conflicts(request: HttpRequest, row: Transaction) -> PanelContent:
             "rows": [
                 [
                     cells.link(conflict, cells.at(conflict.received_at)),
-                    conflict.payload.get("meterStop", cells.NOTHING),
-                    conflict.payload.get("timestamp", cells.NOTHING),
-                    conflict.payload.get("reason", cells.NOTHING),
+                    conflict.payload.get("meterStop", ""),
+                    conflict.payload.get("timestamp", ""),
+                    conflict.payload.get("reason", ""),
                     cells.literal(str(conflict.payload)),
                 ]
                 for conflict in latest
@@ -106,7 +104,7 @@ def orphans(request: HttpRequest, row: Transaction) -> PanelContent:
         [
             cells.link(orphan, cells.at(orphan.received_at)),
             orphan.get_kind_display(),
-            cells.literal(orphan.transaction_ref) if orphan.transaction_ref else cells.NOTHING,
+            cells.literal(orphan.transaction_ref),
             cells.badge(orphan.get_state_display(), ORPHAN_KINDS[OrphanState(orphan.state)]),
             orphan.resolved_by or "the system",
             orphan.resolution_note,
@@ -126,12 +124,8 @@ def _last_register(row: Transaction) -> float | None:
     return row.last_register_wh if row.meter_stop is None else row.meter_stop
 
 
-def _wh(value: float | None) -> str:
-    return "?" if value is None else f"{value:,.0f} Wh"
-
-
 TRANSACTION_PANELS = [
     Panel("", "admin/transactions/overview.html", overview, "transactions.transaction", 0),
-    Panel("Stop conflicts", "back_office/table.html", conflicts, "transactions.stopconflict", 80),
-    Panel("Adopted messages", "back_office/table.html", orphans, "transactions.orphanmessage", 90),
+    Panel("Stop conflicts", "back_office/table.html", conflicts, "transactions.stopconflict", 80, is_narrow=True),
+    Panel("Adopted messages", "back_office/table.html", orphans, "transactions.orphanmessage", 90, is_narrow=True),
 ]

@@ -124,7 +124,7 @@ class TransactionAdmin(PanelPage, ReadOnlyAdmin):
 
     @display(description="Tag", ordering="id_tag_folded")
     def tag_text(self, row: Transaction) -> SafeString:
-        text = cells.literal(row.id_tag, 24) if row.id_tag else SafeString(cells.NOTHING)
+        text = cells.literal(row.id_tag, 24)
         if row.accepted:
             return text
         return format_html("{} {}", text, cells.badge(row.id_tag_info.get("status", "refused"), cells.BAD))
@@ -138,12 +138,12 @@ class TransactionAdmin(PanelPage, ReadOnlyAdmin):
         return cells.when(row.stopped_at)
 
     @display(description="Energy", ordering="energy_wh")
-    def energy(self, row: Transaction) -> str:
-        return cells.kwh(row.energy_wh)
+    def energy(self, row: Transaction) -> SafeString:
+        return cells.unbroken(cells.kwh(row.energy_wh))
 
     @display(description="Now")
-    def now(self, row: Transaction) -> str:
-        return now_of(row) or cells.NOTHING
+    def now(self, row: Transaction) -> SafeString:
+        return cells.unbroken(now_of(row))
 
     @display(description="State", ordering="closing")
     def state(self, row: Transaction) -> SafeString:
@@ -160,7 +160,7 @@ class TransactionAdmin(PanelPage, ReadOnlyAdmin):
         offered = super().get_actions_detail(request, object_id)
         return offered if offered and Transaction.objects.open().filter(pk=object_id).exists() else []
 
-    @action(description="Close", icon="stop_circle", url_path="close", permissions=["close"])
+    @action(description="Close transaction", icon="stop_circle", url_path="close", permissions=["close"])
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row = get_object_or_404(Transaction.objects.select_related("station"), pk=object_id)
         form = ReasonForm(request.POST or None)

@@ -34,7 +34,7 @@ def marks_of(marks: Iterable[str]) -> SafeString:
     """Return the marks as badges, each explained where it is pointed at."""
     known = [Mark(mark) for mark in marks]
     if not known:
-        return SafeString(cells.NOTHING)
+        return cells.NOTHING
     shown = [cells.badge(SHORT_MARKS[mark], cells.UNSURE, mark.label) for mark in known]
     return cells.joined(shown)
 
