@@ -9,8 +9,8 @@ class Reading(NamedTuple):
     """One sampled value (OCPP 1.6 §7.43) with the defaults filled in.
 
     `unit` is the station's unit, `value` the number in the canonical unit of its quantity (see UNITS), None where the
-    text is no usable number or is signed. `raw` is "" where `reported_text(value, unit)` is what the station sent, else
-    exactly what it sent. `phase` is "" for none; `reported_at` is aware UTC, None where absent or unreadable.
+    text is no usable number or is signed. `raw` is "" where `reported_text(value, unit)` is what the station sent,
+    else exactly what it sent. `phase` is "" for none; `reported_at` is aware UTC, None where absent or unreadable.
     """
 
     reported_at: datetime | None
@@ -56,8 +56,10 @@ UNITS = {
     "Percent": Unit("Percent", 0),
     "Hz": Unit("Hz", 0),
 }
-"""Units by the station's word; values of any other unit are kept as they are. K and Fahrenheit have another zero: their
-values are in Celsius and their raw text is always kept."""
+"""Units by the station's word; values of any other unit are kept as they are.
+
+K and Fahrenheit have another zero: their values are in Celsius, and their raw text is always kept.
+"""
 
 
 def reported_text(value: float, unit: str) -> str:

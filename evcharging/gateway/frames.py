@@ -1,21 +1,20 @@
 """OCPP-J framing (OCPP-J 1.6 §4): text in, one of five kinds of frame out; nothing a charger sends raises."""
 
-import json
-import re
-from math import isfinite
 from typing import Any, NamedTuple
 
 import orjson
 
-from evcharging.gateway.deviations import Applied
+from evcharging.gateway.deviations import Applied, note
+from evcharging.gateway.json_repairs import REPAIRS, is_unreadable_answer, readable_id
+from evcharging.gateway.json_text import REPLACEMENT
 from evcharging.gateway.schemas import FORMATION, TYPE
 
 CALL, CALLRESULT, CALLERROR = 2, 3, 4
 MAX_DESCRIPTION = 255
 MAX_MESSAGE_ID = 36
-MAX_REPAIRED = 65_536
-MAX_NUMBER_DIGITS = 400
 MAX_DEPTH = 100
+MAX_REPAIRED = 65_536
+"""Longer frames are not repaired: no charger's broken one is, and repairs hold up everybody else."""
 
 UniqueId = str | int | float
 
@@ -63,30 +62,51 @@ Frame = Call | CallResult | CallError | Malformed | Ignored
 
 
 def parse(text: str) -> Frame:
-    """Return what a text frame is."""
+    """Return what a text frame is. Never raises, in time linear in the frame's length.
+
+    What it returns can be stored: no text but the message id holds NUL or half a surrogate pair, no number is beyond
+    64 bits or infinite, nothing is nested deeper than 100.
+    """
     try:
-        return _frame(orjson.loads(text), text, ())
+        frame = orjson.loads(text)
     except ValueError:
         return _parse_broken(text)
+    # The usual CALL, by the cheapest checks; all else is looked at below.
+    if (
+        frame.__class__ is list
+        and len(frame) == 4
+        and frame[0] == CALL
+        and frame[1].__class__ is str
+        and len(frame[1]) <= MAX_MESSAGE_ID
+        and frame[2].__class__ is str
+        and frame[3].__class__ is dict
+        and "\\u0000" not in text
+        and (len(text) < 2 * MAX_DEPTH or not _may_be_deep(text))
+    ):
+        return Call(frame[1], frame[2], frame[3])
+    return _frame(frame, text, ())
 
 
 def call(unique_id: UniqueId, action: str, payload: Any) -> str:
+    """Return the text of a CALL."""
     return orjson.dumps([CALL, unique_id, action, payload]).decode()
 
 
 def call_result(unique_id: UniqueId, payload: Any) -> str:
+    """Return the text of a CALLRESULT."""
     return orjson.dumps([CALLRESULT, unique_id, payload]).decode()
 
 
 def call_error(unique_id: UniqueId, code: str, description: str = "", details: Any = None) -> str:
+    """Return the text of a CALLERROR; the description is cut to 255 characters, no details are `{}`."""
     return orjson.dumps([CALLERROR, unique_id, code, description[:MAX_DESCRIPTION], details or {}]).decode()
 
 
 def _frame(frame: Any, text: str, deviations: tuple[Applied, ...]) -> Frame:
     if not isinstance(frame, list) or not frame:
         return Malformed(None, FORMATION, "not a JSON array")
-    if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(frame):
-        return Malformed(_readable_id(text), FORMATION, f"nested deeper than {MAX_DEPTH}")
+    if _may_be_deep(text) and _is_too_deep(frame):
+        return Malformed(readable_id(text), FORMATION, f"nested deeper than {MAX_DEPTH}")
     kind = frame[0]
     if isinstance(kind, bool) or kind not in (CALL, CALLRESULT, CALLERROR):
         return Ignored(f"message type {str(kind)[:20]}")
@@ -98,12 +118,7 @@ def _frame(frame: Any, text: str, deviations: tuple[Applied, ...]) -> Frame:
         return _call(unique_id, frame, text, deviations)
     if not is_readable:
         return Ignored("an answer without a readable message id")
-    if kind == CALLRESULT:
-        return CallResult(unique_id, frame[2]) if len(frame) == 3 else Ignored("a CALLRESULT of wrong length")
-    if 3 <= len(frame) <= 5:
-        code, description, details = [*frame[2:], "", {}, {}][:3]
-        return CallError(unique_id, str(code), str(description), details)
-    return Ignored("a CALLERROR of wrong length")
+    return _answer(unique_id, kind, _without_nul(frame[2:]) if "\\u0000" in text else frame[2:])
 
 
 def _call(unique_id: Any, frame: list[Any], text: str, deviations: tuple[Applied, ...]) -> Call | Malformed:
@@ -126,34 +141,41 @@ def _call(unique_id: Any, frame: list[Any], text: str, deviations: tuple[Applied
     return Call(unique_id, action, payload, deviations)
 
 
-_UNIQUE_ID = re.compile(r'\s*\[\s*2\s*,\s*("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]){0,255}"|-?\d{1,18})\s*,')
+def _answer(unique_id: Any, kind: int, rest: list[Any]) -> CallResult | CallError | Ignored:
+    if kind == CALLRESULT:
+        if len(rest) != 1:
+            return Ignored("a CALLRESULT of wrong length")
+        return CallResult(unique_id, {} if rest[0] is None else rest[0])
+    if 1 <= len(rest) <= 3:
+        # Grizzl-E leaves the details out: [4,"…","FormationViolation",""].
+        code, description, details = [*rest, "", {}, {}][:3]
+        return CallError(unique_id, str(code), str(description), details)
+    return Ignored("a CALLERROR of wrong length")
 
 
 def _parse_broken(text: str) -> Frame:
-    """Read what is not JSON: repaired if a named repair makes it JSON, else refused under its id."""
-    stripped = text.strip("\ufeff \t\r\n\x00")
-    if not stripped:
+    """Read what is not JSON: with each named repair in turn, else refused under its id."""
+    if not text.strip("\ufeff \t\r\n\x00"):
         return Ignored("empty")
-    if len(stripped) <= MAX_REPAIRED:
-        repaired = stripped
-        names: list[str] = []
-        for repair in _REPAIRS:
-            changed = repair(repaired)
-            if changed == repaired and names:
-                continue
-            repaired, names = changed, [*names, repair.__name__.strip("_")]
-            frame = _loads(repaired)
-            if frame is not None:
-                name = "broken_json" if repaired == stripped else names[-1]
-                return _frame(frame, repaired, (Applied(name, "", text[:200]),))
-    return Malformed(_readable_id(stripped), FORMATION, "not JSON")
+    deviations: list[Applied] = []
+    repaired = text
+    for repair in REPAIRS if len(text) <= MAX_REPAIRED else ():
+        changed = repair(repaired)
+        if changed == repaired:
+            continue
+        repaired = changed
+        note(deviations, repair.__name__, "", text)
+        try:
+            return _frame(orjson.loads(repaired), repaired, tuple(deviations))
+        except ValueError:
+            continue
+    if is_unreadable_answer(text):
+        return Ignored("an answer that is not JSON")
+    return Malformed(readable_id(text), FORMATION, "not JSON")
 
 
-def _readable_id(text: str) -> UniqueId | None:
-    """Return the message id at the beginning of a CALL that is otherwise unreadable."""
-    match = _UNIQUE_ID.match(text)
-    found: UniqueId | None = None if match is None else json.loads(match[1])
-    return found
+def _may_be_deep(text: str) -> bool:
+    return text.count("[") + text.count("{") > MAX_DEPTH
 
 
 def _is_too_deep(frame: list[Any]) -> bool:
@@ -170,95 +192,12 @@ def _is_too_deep(frame: list[Any]) -> bool:
     return True
 
 
-def _as_it_is(text: str) -> str:
-    """Lone surrogates, control characters in strings, a byte order mark: JSON to a lenient reader."""
-    return text
-
-
-def _raw_nul(text: str) -> str:
-    """Raw NUL bytes between and in the tokens (Wallbe)."""
-    return text.replace("\x00", "")
-
-
-def _stray_comma(text: str) -> str:
-    """A comma after an opening or before a closing bracket (ZJ Beny sends `[,{`)."""
-    return re.sub(r",\s*([\]}])", r"\1", re.sub(r"([\[{])\s*,", r"\1", text))
-
-
-def _missing_value(text: str) -> str:
-    """A key without a value (AEFA sends `"transactionId":,`)."""
-    return re.sub(r'("\s*:)\s*(?=[,}])', r"\1null", text)
-
-
-def _missing_brackets(text: str) -> str:
-    """A frame cut within its closing brackets (Grizzl-E); one that is cut within a value stays broken."""
-    if text[-1] not in "}]":
-        return text
-    closers: list[str] = []
-    in_string = escaped = False
-    for character in text:
-        if escaped:
-            escaped = False
-        elif in_string:
-            if character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            closers.append("]" if character == "[" else "}")
-        elif character in "]}":
-            if not closers or closers.pop() != character:
-                return text
-    return text + "".join(reversed(closers)) if len(closers) <= 8 else text
-
-
-_REPAIRS = (_as_it_is, _raw_nul, _stray_comma, _missing_value, _missing_brackets)
-
-
-def _loads(text: str) -> Any:
-    """Parse leniently, within bounds: no NaN, no number beyond a double, no depth beyond Python's; None if it fails."""
-    try:
-        loaded = json.loads(text, strict=False, parse_constant=_refuse, parse_int=_integer, parse_float=_real)
-        return _without_surrogates(loaded)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _refuse(text: str) -> float:
-    raise ValueError(f"{text} is not JSON")
-
-
-def _integer(text: str) -> int | float:
-    if len(text) > MAX_NUMBER_DIGITS:
-        raise ValueError("a number of too many digits")
-    number = int(text)
-    return number if -(2**63) <= number < 2**64 else _real(text)
-
-
-def _real(text: str) -> float:
-    number = float(text)
-    if not isfinite(number):
-        raise ValueError("a number out of range")
-    return number
-
-
-def _without_surrogates(value: Any) -> Any:
-    """Half a character can be encoded by nobody (OCPP-J is UTF-8)."""
-    return _mapped(value, lambda text: text.encode("utf-8", "replace").decode() if not text.isascii() else text)
-
-
 def _without_nul(value: Any) -> Any:
-    """NUL can be stored nowhere; its picture can, and no id tag matches it."""
-    return _mapped(value, lambda text: text.replace("\x00", "␀"))
-
-
-def _mapped(value: Any, change: Any) -> Any:
+    """Replace NUL, which no column holds, in texts and keys; no id tag matches what stands for it."""
     if isinstance(value, str):
-        return change(value)
+        return value.replace("\x00", REPLACEMENT)
     if isinstance(value, list):
-        return [_mapped(item, change) for item in value]
+        return [_without_nul(item) for item in value]
     if isinstance(value, dict):
-        return {change(key): _mapped(item, change) for key, item in value.items()}
+        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
     return value

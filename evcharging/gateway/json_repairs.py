@@ -1,7 +1,7 @@
 """Broken JSON as some chargers send it, and how each kind is put right.
 
-A repair returns the text unchanged where it does not apply, and counts only if what it leaves parses. Each is linear in
-the length of the text.
+A repair returns the text unchanged where it does not apply, and counts only if what it leaves parses. Each is linear
+in the length of the text.
 """
 
 import re
@@ -16,7 +16,7 @@ _STRING = r'"(?:[^"\\]++|\\.)*+"?+'
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _STRING_OR_CONTROL = re.compile(_STRING + r"|[\x00-\x08\x0b\x0c\x0e-\x1f]", re.DOTALL)
 _STRING_OR_NO_VALUE = re.compile(_STRING + r"|:(?=\s{0,8}+[,}])", re.DOTALL)
-_STRING_OR_NO_ELEMENT = re.compile(_STRING + r"|(?<=\[)\s{0,8}+,", re.DOTALL)
+_STRING_OR_NO_ELEMENT = re.compile(_STRING + r"|(?<=[\[{])\s{0,8}+,|,(?=\s{0,8}+[\]}])", re.DOTALL)
 _STRING_OR_BRACKET = re.compile(_STRING + r"|[\[\]{}]", re.DOTALL)
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD](?P<half>[89a-fA-F])[0-9a-fA-F]{2}|.)",
@@ -59,7 +59,7 @@ def missing_value(text: str) -> str:
 
 
 def missing_element(text: str) -> str:
-    """ZJ Beny begins its samples with a comma: `"sampledValue":[,{…}]` (lbbrhzn#1078)."""
+    """ZJ Beny begins its samples with a comma: `"sampledValue":[,{…}]` (lbbrhzn#1078); others end lists with one."""
     return _STRING_OR_NO_ELEMENT.sub(lambda match: match[0] if match[0].startswith('"') else "", text)
 
 
@@ -77,9 +77,10 @@ def missing_brackets(text: str) -> str:
         token = match[0]
         if token in ("[", "{"):
             open_brackets.append("]" if token == "[" else "}")
-        elif token in ("]", "}") and (not open_brackets or open_brackets.pop() != token):
-            return text
-        elif token[0] == '"' and token[-1] != '"':
+        elif token[0] == '"':
+            if token[-1] != '"':
+                return text
+        elif not open_brackets or open_brackets.pop() != token:
             return text
     if len(open_brackets) > MAX_MISSING_BRACKETS:
         return text

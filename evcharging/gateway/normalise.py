@@ -1,7 +1,7 @@
 """What real chargers get wrong, put right and recorded: a payload that fails its schema is read by its schema.
 
-A CALLERROR on StartTransaction, StopTransaction or MeterValues loses billing data, because the charger gives up after a
-few tries. So everything that can be understood is understood; each rule that was needed is named in a deviation, and
+A CALLERROR on StartTransaction, StopTransaction or MeterValues loses billing data, because the charger gives up after
+a few tries. So everything that can be understood is understood; each rule that was needed is named in a deviation, and
 the text as it came is kept by whoever stores it.
 """
 
@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Any, NamedTuple
 
-import orjson
-
-from evcharging.gateway.deviations import Applied
-from evcharging.gateway.schemas import OCCURENCE, PROPERTY, SCHEMAS, TYPE, SchemaError, request_error
+from evcharging.gateway.deviations import Applied, note
+from evcharging.gateway.json_text import json_text
+from evcharging.gateway.schemas import OCCURENCE, PROPERTY, SCHEMAS, TYPE, SchemaError, is_valid_request
 from evcharging.gateway.vocabulary import ABSENT, ALIASES, CATCH_ALL, MISSING, OPEN_VOCABULARIES
 
 MAX_INT32 = 2**31 - 1
 MAX_INT64 = 2**63 - 1
 MAX_ID_TAG = 255
-MAX_SAMPLE = 200
+LONGEST_FOLDED_CHARACTER = 3
+REGISTERS = frozenset({"meterStart", "meterStop"})
+FREE_TEXTS = frozenset({"data", "value"})
 ID_TAG_ACTIONS = frozenset({"Authorize", "StartTransaction", "StopTransaction"})
 
 
@@ -43,15 +44,11 @@ class Received(NamedTuple):
 def receive(action: str, payload: dict[str, Any], quirks: Quirks) -> Received:
     """Return the payload as its schema wants it; the given one is left as it came."""
     deviations: list[Applied] = []
-    failed = request_error(action, payload)
-    if failed is not None:
+    if not is_valid_request(action, payload):
         try:
             payload = _Reader(action, deviations).read(SCHEMAS[action], payload, "")
         except _NotUnderstood as error:
             return Received(payload, deviations, error.error)
-        if not deviations:
-            # The schema objects to something that no rule knows; say so rather than let it pass in silence.
-            deviations.append(Applied("schema_violation", failed.field, failed.message[:MAX_SAMPLE]))
     return _checked(action, payload, quirks, deviations)
 
 
@@ -59,7 +56,7 @@ def _checked(action: str, payload: dict[str, Any], quirks: Quirks, deviations: l
     """Apply what no schema says: ids that no column holds, and a station's own tags."""
     connector_id = payload.get("connectorId")
     if connector_id is not None and not 0 <= connector_id <= MAX_INT32:
-        deviations.append(Applied("impossible_connector_id", "connectorId", str(connector_id)[:MAX_SAMPLE]))
+        note(deviations, "impossible_connector_id", "connectorId", connector_id)
         if action == "StatusNotification":
             return Received(payload, deviations, SchemaError(PROPERTY, "connectorId", "no such connector"))
         payload = payload | {"connectorId": 0}
@@ -79,14 +76,15 @@ def _with_id_tag(payload: dict[str, Any], transform: str, deviations: list[Appli
         id_tag = id_tag.partition("_")[0]
     elif transform == "first_of_list":
         id_tag = id_tag.partition(";")[0].strip()
-    if len(id_tag) > MAX_ID_TAG:
-        id_tag = id_tag[:MAX_ID_TAG]
+    if len(id_tag) > MAX_ID_TAG // LONGEST_FOLDED_CHARACTER and len(id_tag.casefold()) > MAX_ID_TAG:
+        # Cut so that its folded form, which may be three times as long, fits its column too.
+        id_tag = id_tag[: MAX_ID_TAG if id_tag.isascii() else MAX_ID_TAG // LONGEST_FOLDED_CHARACTER]
     if not id_tag:
-        deviations.append(Applied("empty_id_tag", "idTag", reported[:MAX_SAMPLE]))
+        note(deviations, "empty_id_tag", "idTag", reported)
     elif not id_tag.isprintable():
-        deviations.append(Applied("unprintable_id_tag", "idTag", repr(reported)[:MAX_SAMPLE]))
+        note(deviations, "unprintable_id_tag", "idTag", repr(reported))
     elif id_tag != reported:
-        deviations.append(Applied(f"id_tag_{transform}" if transform else "id_tag_trimmed", "idTag", "…" + id_tag[-4:]))
+        note(deviations, f"id_tag_{transform}" if transform else "id_tag_trimmed", "idTag", "…" + id_tag[-4:])
     return payload if id_tag == reported else payload | {"idTag": id_tag}
 
 
@@ -121,21 +119,23 @@ class _Reader:
         return self._kinds[kind](schema, value, field) if kind in self._kinds else value
 
     def _note(self, rule: str, field: str, value: Any) -> None:
-        sample = value if isinstance(value, str) else orjson.dumps(value).decode()
-        self._deviations.append(Applied(rule, field, sample[:MAX_SAMPLE]))
+        note(self._deviations, rule, field, value)
 
     def _object(self, schema: dict[str, Any], value: Any, field: str) -> dict[str, Any]:
         """An object: unknown keys are left out (evcc#14579), null ones too, missing ones get what they mean."""
         if not isinstance(value, dict):
             raise _NotUnderstood(SchemaError(TYPE, field, "not an object"))
         properties: dict[str, Any] = schema.get("properties", {})
-        result = {}
+        result: dict[str, Any] = {}
         for key, item in value.items():
             path = f"{field}.{key}".lstrip(".")
             if key not in properties:
                 self._note("extra_field", path, item)
             elif item is None:
                 self._note("null_field", path, item)
+            elif item == "" and properties[key].get("type") != "string":
+                # `"reservationId":""` of units that print an empty field rather than leave it out.
+                self._note("empty_field", path, item)
             else:
                 self._read_item(result, key, properties[key], item, path)
         for key in schema.get("required", ()):
@@ -158,7 +158,7 @@ class _Reader:
         if default is None:
             unreadable = any(note.rule == "unreadable_value" and note.field == path for note in self._deviations)
             raise _NotUnderstood(SchemaError(TYPE if unreadable else OCCURENCE, path, f"{path} is required"))
-        self._deviations.append(Applied("missing_field", path, ""))
+        self._note("missing_field", path, "")
         if default is not ABSENT:
             result[key] = default
 
@@ -181,12 +181,18 @@ class _Reader:
         return result
 
     def _string(self, schema: dict[str, Any], value: Any, field: str) -> str:
-        """A text: numbers are taken as they are written (OpenEVSE sends values as numbers)."""
+        """A text: numbers are taken as they are written (OpenEVSE sends values as numbers).
+
+        Where any text will do, so will the text of any JSON: vendors put objects in DataTransfer's data.
+        """
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise _NotUnderstood(SchemaError(TYPE, field, "not a text"))
+            if field.rpartition(".")[2] not in FREE_TEXTS:
+                raise _NotUnderstood(SchemaError(TYPE, field, "not a text"))
+            self._note("json_for_text", field, value)
+            value = json_text(value)
         if not isinstance(value, str):
             self._note("number_for_text", field, value)
-            value = orjson.dumps(value).decode()
+            value = json_text(value)
         if "enum" in schema:
             return self._word(schema["enum"], value, field)
         if len(value) > schema.get("maxLength", math.inf):
@@ -200,6 +206,9 @@ class _Reader:
             return value
         name = field.rpartition(".")[2]
         folded = value.strip().casefold()
+        if not folded and name == "reason":
+            # Nothing said is not another reason: what a missing one means is used.
+            raise _NotUnderstood(SchemaError(PROPERTY, field, "empty"))
         for word in words:
             if word.casefold() == folded:
                 self._note("wrong_case", field, value)
@@ -216,19 +225,21 @@ class _Reader:
         raise _NotUnderstood(SchemaError(PROPERTY, field, f"{value[:50]} is no {name}"))
 
     def _integer(self, schema: dict[str, Any], value: Any, field: str) -> int:
-        """A whole number: texts, fractions and logical values are read; no column overflows."""
+        """A whole number: texts and whole fractions are read, registers are cut to Wh; no column overflows.
+
+        No other fraction is: transaction 12.7 is not transaction 12.
+        """
         number = self._number(schema, value, field)
         whole = int(number) if isinstance(number, float) else number
-        if whole != number:
+        if isinstance(number, float):
             self._note("fraction_for_integer", field, value)
+        if whole != number and field not in REGISTERS:
+            raise _NotUnderstood(SchemaError(TYPE, field, "not a whole number"))
         if not -MAX_INT64 <= whole <= MAX_INT64:
             raise _NotUnderstood(SchemaError(PROPERTY, field, "out of range"))
         return whole
 
     def _number(self, schema: dict[str, Any], value: Any, field: str) -> int | float:
-        if isinstance(value, bool):
-            self._note("boolean_for_number", field, value)
-            return int(value)
         if isinstance(value, str):
             text = value.strip()
             try:
@@ -239,7 +250,7 @@ class _Reader:
                 raise _NotUnderstood(SchemaError(TYPE, field, "not a number"))
             self._note("text_for_number", field, value)
             return int(text) if text.lstrip("+-").isdigit() else number
-        if not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise _NotUnderstood(SchemaError(TYPE, field, "not a number"))
         return value
 

@@ -6,8 +6,8 @@ A charger that breaks the specification in every message, or a stranger that kno
 from datetime import datetime
 
 from evcharging.gateway import domain
-from evcharging.gateway.domain import DatabaseAway
 from evcharging.gateway.deviations import Applied
+from evcharging.gateway.domain import DatabaseAway
 from stations.models import RefusalReason
 from stations.services import (
     ConnectedStation,

@@ -22,6 +22,8 @@ ALIASES = {
     ("status", "fault"): "Faulted",
     ("status", "error"): "Faulted",
     ("unit", "celcius"): "Celcius",
+    ("unit", "hz"): "Hertz",
+    ("unit", "hertz"): "Hertz",  # StopTransaction's schema does not list it
     ("unit", "c"): "Celsius",
     ("unit", "°c"): "Celsius",
     ("unit", "%"): "Percent",

@@ -1,4 +1,4 @@
-"""OCPP 1.6 payloads into the apps' own types. Pure: no clock, no database; a payload has been through normalise.receive.
+"""OCPP 1.6 payloads into the apps' own types. Pure: no clock, no database; payloads come from normalise.receive.
 
 A function that reads times takes the station's `zone` for naive ones and adds what it noticed to `deviations`; `start`
 and `stop` also take the payload as it came (`original`), for the texts that find a resend.
@@ -11,7 +11,7 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from evcharging.gateway.deviations import Applied
+from evcharging.gateway.deviations import Applied, note
 from evcharging.gateway.json_text import canonical_json, json_text
 from evcharging.gateway.timestamps import parse_timestamp
 from meter.types import UNITS, Reading, reported_text
@@ -28,6 +28,14 @@ from transactions.types import StartReport, StopReport
 MAX_INT32, MAX_INT64 = 2**31 - 1, 2**63 - 1
 MAX_TEXT = 255
 MAX_WORDS_KNOWN = 10_000
+MAX_WORDS_LENGTH = 300
+LARGEST_VALUE = 1e15
+"""Beyond any register; a larger number is a fault of the meter and would drown every sum."""
+
+UNIT_NAMES = {"Celcius": "Celsius", "Hertz": "Hz"}
+"""The specification's own spellings of a unit → ours."""
+
+PHASES_TO_NEUTRAL = {"L1-N": "L1", "L2-N": "L2", "L3-N": "L3"}
 STATUSES = frozenset(
     {
         "Available", "Preparing", "Charging", "SuspendedEVSE", "SuspendedEV", "Finishing", "Reserved", "Unavailable",
@@ -90,9 +98,7 @@ def start(
     )
 
 
-def stop(
-    payload: dict[str, Any], *, original: dict[str, Any], zone: tzinfo, deviations: list[Applied]
-) -> StopReport:
+def stop(payload: dict[str, Any], *, original: dict[str, Any], zone: tzinfo, deviations: list[Applied]) -> StopReport:
     """StopTransaction, OCPP 1.6 §6.49."""
     transaction_id, transaction_ref = _transaction(payload, original)
     return StopReport(
@@ -132,8 +138,10 @@ def data_transfer(payload: dict[str, Any]) -> DataTransferReport:
 def progress(kind: str, payload: dict[str, Any]) -> ProgressReport:
     """DiagnosticsStatus-, FirmwareStatus-, LogStatus- or SignedFirmwareStatusNotification."""
     request_id = payload.get("requestId")
-    is_storable = request_id is not None and -MAX_INT64 <= request_id <= MAX_INT64
-    return ProgressReport(kind, payload["status"], request_id if is_storable else None)
+    if request_id is not None:
+        # The security extension's schemas take 7.0 for an integer.
+        request_id = int(request_id) if -MAX_INT64 <= request_id <= MAX_INT64 else None
+    return ProgressReport(kind, payload["status"], request_id)
 
 
 def security_event(payload: dict[str, Any], *, zone: tzinfo, deviations: list[Applied]) -> SecurityEventReport:
@@ -154,7 +162,7 @@ def _time(payload: dict[str, Any], name: str, zone: tzinfo, deviations: list[App
         return None
     parsed, rule = parse_timestamp(value, zone)
     if rule:
-        deviations.append(Applied(rule, at + name, str(value)[:200]))
+        note(deviations, rule, at + name, value)
     return parsed
 
 
@@ -167,7 +175,7 @@ def _raw(original: dict[str, Any], name: str) -> str | None:
 def _register(payload: dict[str, Any], name: str, deviations: list[Applied]) -> int | None:
     value: int | None = payload.get(name)
     if value is not None and not -MAX_INT64 <= value <= MAX_INT64:
-        deviations.append(Applied("impossible_register", name, str(value)[:200]))
+        note(deviations, "impossible_register", name, value)
         return None
     return value
 
@@ -188,43 +196,47 @@ def _transaction(payload: dict[str, Any], original: dict[str, Any]) -> tuple[int
 
 
 class _Words(NamedTuple):
-    """What a sampled value says beside its value, with OCPP's defaults filled in."""
+    """What a sampled value says beside its value, with OCPP's defaults filled in.
 
-    measurand: str
-    phase: str
-    location: str
-    context: str
-    format: str
-    unit: str
-    factor: Decimal | None
+    `exponent` written behind a number makes it canonical ("e3" for kWh, "" for Wh); None where that is not enough:
+    signed data, and units with another zero. `rule` is what was put right, "" for nothing.
+    """
+
+    words: tuple[str, str, str, str, str, str]
+    exponent: str | None
+    rule: str
 
 
 _words_known: dict[tuple[Any, ...], _Words] = {}
-# What float() reads to the digit: everything else is looked at more closely.
-_PLAIN = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,6})?", re.ASCII)
-_NUMBER = re.compile(r"[+-]?\d{1,40}(?:\.\d{0,40})?(?:[eE][+-]?\d{1,2})?|[+-]?\.\d{1,40}", re.ASCII)
+# What comes back from a float to the digit: at most 15 of them, no zero at either end that means nothing.
+_PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
+_PLAIN_LENGTH = 15
 
 
 def _readings(
     meter_values: Iterable[dict[str, Any]], name: str, zone: tzinfo, deviations: list[Applied]
 ) -> list[Reading]:
     result = []
+    is_plain, new = _PLAIN.fullmatch, tuple.__new__
     for meter_value in meter_values:
         reported_at: datetime | None = _time(meter_value, "timestamp", zone, deviations, f"{name}[].")
         for sampled in meter_value["sampledValue"]:
             get = sampled.get
             key = (get("measurand"), get("phase"), get("location"), get("context"), get("format"), get("unit"))
-            words = _words_known.get(key)
-            if words is None:
-                words = _words(*key)
+            known = _words_known.get(key)
+            if known is None:
+                known = _words(*key)
+            words, exponent, rule = known
             text = sampled["value"]
-            if words.factor is None and _PLAIN.fullmatch(text) and words.format == "Raw":
-                value: float | None = float(text)
-                # A trailing zero or a minus zero is what a float does not give back.
-                raw = text if ("." in text and text[-1] == "0") or text[0] == "-" and not value else ""
+            if exponent is not None and len(text) <= _PLAIN_LENGTH and is_plain(text) and text != "-0":
+                value: float | None = float(text + exponent)
+                raw = ""
             else:
-                value, raw = _value(text, words, name, deviations)
-            result.append(Reading(reported_at, *words[:6], value, raw))
+                value, raw = _value(text, known, name, deviations)
+            if rule:
+                note(deviations, rule, f"{name}[].sampledValue[].phase", key[1])
+            result.append(new(Reading, (reported_at, *words, value, raw)))
     return result
 
 
@@ -233,37 +245,54 @@ def _words(*reported: str | None) -> _Words:
     measurand = (measurand or "Energy.Active.Import.Register")[:100]
     if not unit:
         unit = next((default for prefix, default in DEFAULT_UNITS if measurand.startswith(prefix)), "")
-    known = UNITS.get("Celsius" if unit == "Celcius" else unit)
-    exact = known is None or (known.exponent == 0 and unit not in ("K", "Fahrenheit"))
+    unit = UNIT_NAMES.get(unit, unit)
+    rule = ""
+    if phase in PHASES_TO_NEUTRAL and measurand.startswith("Current."):
+        # A current has no other end; units that copy the phase of the voltage mean the line (ChargeAmps).
+        phase, rule = PHASES_TO_NEUTRAL[phase], "phase_to_neutral_of_current"
+    known = UNITS.get(unit)
+    exponent = None
+    if form != "SignedData" and unit not in ("K", "Fahrenheit"):
+        exponent = f"e{known.exponent}" if known and known.exponent else ""
     words = _Words(
-        measurand,
-        (phase or "")[:20],
-        (location or "Outlet")[:20],
-        (context or "Sample.Periodic")[:40],
-        (form or "Raw")[:20],
-        unit[:40],
-        None if exact else Decimal(1).scaleb(known.exponent if known else 0),
+        (
+            measurand,
+            (phase or "")[:20],
+            (location or "Outlet")[:20],
+            (context or "Sample.Periodic")[:40],
+            (form or "Raw")[:20],
+            unit[:40],
+        ),
+        exponent,
+        rule,
     )
-    if len(_words_known) >= MAX_WORDS_KNOWN:
-        _words_known.clear()
-    _words_known[reported] = words
+    if sum(len(word) for word in reported if word) <= MAX_WORDS_LENGTH:
+        if len(_words_known) >= MAX_WORDS_KNOWN:
+            _words_known.clear()
+        _words_known[reported] = words
     return words
 
 
-def _value(text: str, words: _Words, name: str, deviations: list[Applied]) -> tuple[float | None, str]:
+def _value(text: str, known: _Words, name: str, deviations: list[Applied]) -> tuple[float | None, str]:
     """Return the canonical value and the raw text where the value does not reproduce it."""
-    if words.format == "SignedData":
+    form, unit = known.words[4:]
+    if form == "SignedData":
         return None, text
+    field = f"{name}[].sampledValue[].value"
     stripped = text.strip(" \t\r\n")
     if not _NUMBER.fullmatch(stripped):
-        deviations.append(Applied("value_not_a_number", f"{name}[].sampledValue[].value", text[:200]))
+        note(deviations, "value_not_a_number", field, text)
         return None, text
     if stripped != text:
-        deviations.append(Applied("value_with_spaces", f"{name}[].sampledValue[].value", text[:200]))
-    number = Decimal(stripped) * (words.factor or 1)
-    if words.unit == "K":
-        return float(number - Decimal("273.15")), text
-    if words.unit == "Fahrenheit":
-        return float((number - 32) * 5 / 9), text
-    value = float(number)
-    return value, "" if reported_text(value, words.unit) == text else text
+        note(deviations, "value_with_spaces", field, text)
+    if unit == "K":
+        value = float(Decimal(stripped) - Decimal("273.15"))
+    elif unit == "Fahrenheit":
+        value = float((Decimal(stripped) - 32) * 5 / 9)
+    else:
+        value = float(Decimal(stripped).scaleb(int((known.exponent or "e0")[1:])))
+    if abs(value) > LARGEST_VALUE:
+        note(deviations, "value_impossible", field, text)
+        return None, text
+    # Values with another zero are rounded, so their text is always kept.
+    return value, "" if known.exponent is not None and reported_text(value, unit) == text else text
