@@ -1,0 +1,620 @@
+"""Transactions under anything that chargers repeat, reorder and misreport, against a reference in plain Python."""
+
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from connectors.models import Connector
+from meter.models import MeterValue
+from meter.series import forget_known_series
+from meter.services import MeterMessage, record_readings
+from meter.types import Reading
+from stations.models import Station
+from status_notifications.services import StatusMessage, record_statuses
+from status_notifications.types import StatusReport
+from tests.factories import NOON, make_id_tag, make_station, reading, start, start_report, stop, stop_report
+from tests.transaction_model import Model
+from transactions.models import OrphanKind, OrphanMessage, StopConflict, Transaction
+from transactions.services import (
+    ConnectionSuperseded,
+    StartAnswer,
+    close_transaction,
+    start_transaction,
+    stop_transaction,
+)
+from transactions.types import StartReport, StopReport
+
+_examples = itertools.count(1)
+
+BYSTANDER = 1
+"""The machine's second station: the same rules happen to it, and the other's messages name its ids."""
+
+TAG_LIMITS = {"one": 1, "two": 2, "any": 0}
+TAGS = (*TAG_LIMITS, "nobody")
+STATUSES = ("Available", "Preparing", "Charging", "SuspendedEV", "Finishing", "Faulted")
+UNSET_CLOCKS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, 0, 5, tzinfo=UTC))
+MINUTES = (0, 1, 4, 30, 90, 25 * 60)
+
+meters = st.sampled_from([None, 0, 500, 1000, 1000, 5000, 9000, 2**40])
+registers = st.sampled_from([0.0, 500.0, 1000.0, 1500.5, 5000.0, 9000.0])
+unusable_ids = st.sampled_from([(None, "0"), (None, "-1"), (None, "abc"), (None, ""), (2**31 - 1, str(2**31 - 1))])
+moments = st.one_of(
+    st.sampled_from([("ago", minutes) for minutes in (0, 0, 1, 30, 31, 180)]),
+    st.sampled_from(
+        [("ahead", 4), ("ahead", 6), ("ahead", 3000), ("unset", 0), ("unset", 1), ("absent", 0), ("junk", 0)]
+    ),
+)
+drifts = st.sampled_from([None, None, 0.0, -3.5, -86_400.0 * 400])
+
+
+@pytest.fixture
+def _committed_database(transactional_db: None) -> Any:
+    """Real commits, which need not wait for the disk; what the process remembers goes with the rows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO off")
+    yield
+    forget_known_series()
+    connection.close()
+
+
+class Machine(RuleBasedStateMachine):
+    """Two stations whose chargers send what they like; after every step the rows say what the model says."""
+
+    @initialize(drift=drifts)
+    def connect(self, drift: float | None) -> None:
+        number = next(_examples)
+        self.now = NOON
+        self.prefix = f"p{number}-"
+        for name, limit in TAG_LIMITS.items():
+            make_id_tag(self.prefix + name, max_active_transactions=limit)
+        self.model = Model(limits={self.prefix + name: limit for name, limit in TAG_LIMITS.items()})
+        self.stations = [make_station(f"{self.prefix}{index}") for index in range(2)]
+        self.index_of = {station.pk: index for index, station in enumerate(self.stations)}
+        self.drifts: list[float | None] = [drift, None]
+        self.starts: list[tuple[int, StartReport, StartAnswer]] = []
+        self.stops: list[tuple[int, StopReport]] = []
+        self.messages: list[tuple[int, int, int | None, str, tuple[Reading, ...]]] = []
+        self.reported: dict[int, tuple[Any, ...]] = {}
+
+    # What chargers do
+
+    @rule(minutes=st.sampled_from(MINUTES))
+    def wait(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @rule(at=st.integers(0, 1), drift=drifts)
+    def reconnect(self, at: int, drift: float | None) -> None:
+        """A new connection owns the station, and measures the charger's clock anew."""
+        self.stations[at].connection_epoch += 1
+        self.stations[at].save(update_fields=["connection_epoch"])
+        self.drifts[at] = drift
+
+    @rule(
+        at=st.sampled_from([0, 0, 0, BYSTANDER]),
+        connector_id=st.integers(1, 2),
+        tag=st.sampled_from(TAGS),
+        meter_start=meters,
+        moment=moments,
+    )
+    def start(self, at: int, connector_id: int, tag: str, meter_start: int | None, moment: tuple[str, int]) -> None:
+        reported_at, raw = self._moment(moment)
+        report = start_report(
+            connector_id=connector_id,
+            id_tag=self.prefix + tag,
+            meter_start=meter_start,
+            reported_at=reported_at,
+            timestamp_raw=raw,
+        )
+        self._report_start(at, report)
+
+    @rule(number=st.integers(0, 99), shout=st.booleans())
+    def start_again(self, number: int, shout: bool) -> None:
+        """The answer was lost, or the frame came twice: the same content, whatever the connection."""
+        if self.starts:
+            at, report, _ = self.starts[number % len(self.starts)]
+            self._report_start(at, report._replace(id_tag=report.id_tag.upper()) if shout else report)
+
+    @rule(
+        number=st.integers(0, 99),
+        meter_stop=meters,
+        moment=moments,
+        id_tag=st.sampled_from([None, None, *TAGS]),
+        data=st.lists(st.tuples(moments, registers), max_size=2),
+    )
+    def stop(
+        self,
+        number: int,
+        meter_stop: int | None,
+        moment: tuple[str, int],
+        id_tag: str | None,
+        data: list[tuple[tuple[str, int], float]],
+    ) -> None:
+        """Of any transaction, stopped already or not, and of the other station's."""
+        if self.starts:
+            at, _, answer = self.starts[number % len(self.starts)]
+            number //= len(self.starts)
+            at = 1 - at if number % 8 == 7 else at
+            self._report_new_stop(
+                at, answer.transaction_id, str(answer.transaction_id), meter_stop, moment, id_tag, data
+            )
+
+    @rule(
+        name=unusable_ids,
+        meter_stop=meters,
+        moment=moments,
+        id_tag=st.sampled_from([None, *TAGS]),
+        data=st.lists(st.tuples(moments, registers), max_size=2),
+    )
+    def stop_with_unusable_id(
+        self,
+        name: tuple[int | None, str],
+        meter_stop: int | None,
+        moment: tuple[str, int],
+        id_tag: str | None,
+        data: list[tuple[tuple[str, int], float]],
+    ) -> None:
+        self._report_new_stop(0, *name, meter_stop, moment, id_tag, data)
+
+    @rule(number=st.integers(0, 99))
+    def stop_again(self, number: int) -> None:
+        if self.stops:
+            self._report_stop(*self.stops[number % len(self.stops)])
+
+    @rule(number=st.integers(0, 99), readings=st.lists(st.tuples(moments, registers), min_size=1, max_size=3))
+    def meter_values(self, number: int, readings: list[tuple[tuple[str, int], float]]) -> None:
+        """Of any transaction: open, superseded, or stopped long ago."""
+        if self.starts:
+            at, report, answer = self.starts[number % len(self.starts)]
+            name = answer.transaction_id, str(answer.transaction_id)
+            self._report_readings(at, report.connector_id, *name, self._readings(readings))
+
+    @rule(
+        name=unusable_ids,
+        connector_id=st.integers(1, 2),
+        readings=st.lists(st.tuples(moments, registers), min_size=1, max_size=3),
+    )
+    def meter_values_with_unusable_id(
+        self, name: tuple[int | None, str], connector_id: int, readings: list[tuple[tuple[str, int], float]]
+    ) -> None:
+        self._report_readings(0, connector_id, *name, self._readings(readings))
+
+    @rule(number=st.integers(0, 99))
+    def meter_values_again(self, number: int) -> None:
+        if self.messages:
+            self._report_readings(*self.messages[number % len(self.messages)])
+
+    @rule(connector_id=st.integers(0, 2), status=st.sampled_from(STATUSES), moment=moments)
+    def status(self, connector_id: int, status: str, moment: tuple[str, int]) -> None:
+        reported_at, _ = self._moment(moment)
+        report = StatusReport(connector_id, status, "NoError", "", "", "", reported_at)
+        station, drift = self.stations[0], self.drifts[0]
+        message = StatusMessage(station.pk, station.connection_epoch, report, self.now, drift)
+        assert record_statuses(messages=[message, message]) == [True, True]
+        self.model.status(0, connector_id, status, reported_at, self.now, drift)
+
+    @rule(connector_id=st.integers(1, 2))
+    def frames_of_an_old_connection(self, connector_id: int) -> None:
+        """They are dropped: no row, and no answer."""
+        station = self.stations[0]
+        old = {"station_id": station.pk, "epoch": station.connection_epoch - 1, "received_at": self.now}
+        report = start_report(connector_id=connector_id, id_tag=self.prefix + "any", reported_at=self.now)
+        with pytest.raises(ConnectionSuperseded):
+            start_transaction(**old, report=report, clock_drift_s=None)
+        with pytest.raises(ConnectionSuperseded):
+            stop_transaction(**old, report=stop_report(transaction_ref="0"), payload={}, clock_drift_s=None)
+        message = MeterMessage(station.pk, old["epoch"], connector_id, None, "0", [reading(7.0)], self.now, None)
+        assert record_readings(messages=[message]) == [False]
+
+    @rule(number=st.integers(0, 99))
+    def staff_close_one(self, number: int) -> None:
+        running = [row for row in self.model.transactions if row.closing == "open"]
+        if running:
+            row = running[number % len(running)]
+            pk = Transaction.objects.get(transaction_id=row.transaction_id).pk
+            close_transaction(pk=pk, closed_by="ann", note="", now=self.now)
+            row.estimate(min(max(row.register_at or row.started_at, row.started_at), self.now))
+
+    # What must be so
+
+    @invariant()
+    def rows_say_what_the_model_says(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        rows = Transaction.objects.filter(station__in=self.index_of).select_related("connector").order_by("pk")
+        stored = [self._facts(row) for row in rows]
+        assert stored == [row.facts() for row in self.model.transactions]
+        assert all(row.energy_wh is None or row.energy_wh >= 0 for row in rows)
+        assert max(Counter(row.connector_id for row in rows if row.is_open).values(), default=0) <= 1
+        for row in rows:
+            if row.closing == "reported":
+                end = (
+                    row.stopped_at,
+                    row.meter_stop,
+                    row.stop_digest,
+                    row.energy_wh,
+                    row.stop_reason,
+                    row.stop_id_tag,
+                )
+                assert self.reported.setdefault(row.pk, end) == end, "a reported stop was overwritten"
+
+    @invariant()
+    def everything_else_is_there_once(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        samples = MeterValue.objects.filter(series__station__in=self.index_of)
+        assert Counter(
+            (self.index_of[pk], *rest)
+            for pk, *rest in samples.values_list(
+                "series__station", "series__connector_id", "effective_at", "value", "transaction_ref"
+            )
+        ) == Counter(self.model.samples)
+        orphans = OrphanMessage.objects.filter(station__in=self.index_of, kind=OrphanKind.STOP)
+        assert {
+            (self.index_of[pk], digest.bytes): adopted
+            for pk, digest, adopted in orphans.values_list("station", "digest", "transaction__transaction_id")
+        } == self.model.orphan_stops
+        conflicts = StopConflict.objects.filter(transaction__station__in=self.index_of)
+        assert Counter(conflicts.values_list("transaction__transaction_id", "digest")) == Counter(
+            (row.transaction_id, UUID(bytes=digest)) for row in self.model.transactions for digest in row.conflicts
+        )
+        connectors = Connector.objects.filter(station__in=self.index_of).exclude(status_at=None)
+        assert {
+            (self.index_of[row.station_id], row.connector_id): (row.status, row.status_at) for row in connectors
+        } == {key: (known.status, known.at) for key, known in self.model.statuses.items()}
+
+    # How it is sent
+
+    def _moment(self, moment: tuple[str, int]) -> tuple[datetime | None, str | None]:
+        kind, amount = moment
+        reported_at = {
+            "ago": lambda: self.now - timedelta(minutes=amount),
+            "ahead": lambda: self.now + timedelta(minutes=amount),
+            "unset": lambda: UNSET_CLOCKS[amount],
+            "absent": lambda: None,
+            "junk": lambda: None,
+        }[kind]()
+        if reported_at is None:
+            return None, None if kind == "absent" else "now"
+        return reported_at, reported_at.isoformat()
+
+    def _readings(self, readings: list[tuple[tuple[str, int], float]]) -> tuple[Reading, ...]:
+        return tuple(reading(value, reported_at=self._moment(moment)[0]) for moment, value in readings)
+
+    def _report_start(self, at: int, report: StartReport) -> None:
+        known = self.model.resend_of(at, report)
+        before = None if known is None else Transaction.objects.get(transaction_id=known.transaction_id)
+        answer = start_transaction(
+            station_id=self.stations[at].pk,
+            epoch=self.stations[at].connection_epoch,
+            report=report,
+            received_at=self.now,
+            clock_drift_s=self.drifts[at],
+        )
+        if before is not None:
+            assert (answer.transaction_id, answer.id_tag_info) == (before.transaction_id, before.id_tag_info)
+        else:
+            assert 1 <= answer.transaction_id < 2**31
+            assert self.model.by_id(at, answer.transaction_id) is None
+            status = self.model.start(at, report, answer.transaction_id, self.now, self.drifts[at])
+            assert answer.id_tag_info == {"status": status}
+            self.starts.append((at, report, answer))
+        assert answer.is_resend == (before is not None)
+
+    def _report_new_stop(
+        self,
+        at: int,
+        transaction_id: int | None,
+        ref: str,
+        meter_stop: int | None,
+        moment: tuple[str, int],
+        id_tag: str | None,
+        data: list[tuple[tuple[str, int], float]],
+    ) -> None:
+        reported_at, raw = self._moment(moment)
+        report = stop_report(
+            transaction_id=transaction_id,
+            transaction_ref=ref,
+            id_tag=None if id_tag is None else self.prefix + id_tag,
+            meter_stop=meter_stop,
+            reported_at=reported_at,
+            timestamp_raw=raw,
+            transaction_data=self._readings(data),
+        )
+        self._report_stop(at, report)
+
+    def _report_stop(self, at: int, report: StopReport) -> None:
+        answer = stop_transaction(
+            station_id=self.stations[at].pk,
+            epoch=self.stations[at].connection_epoch,
+            report=report,
+            payload={"meterStop": report.meter_stop},
+            received_at=self.now,
+            clock_drift_s=self.drifts[at],
+        )
+        if report.id_tag is None:
+            assert answer.id_tag_info is None
+        else:
+            status = "Accepted" if report.id_tag in self.model.limits else "Invalid"
+            assert answer.id_tag_info == {"status": status}
+        self.model.stop(at, report, self.now, self.drifts[at])
+        self.stops.append((at, report))
+
+    def _report_readings(
+        self, at: int, connector_id: int, transaction_id: int | None, ref: str, readings: tuple[Reading, ...]
+    ) -> None:
+        station, drift = self.stations[at], self.drifts[at]
+        message = MeterMessage(
+            station.pk, station.connection_epoch, connector_id, transaction_id, ref, readings, self.now, drift
+        )
+        assert record_readings(messages=[message]) == [True]
+        self.model.readings(at, connector_id, transaction_id, ref, readings, self.now, drift)
+        self.messages.append((at, connector_id, transaction_id, ref, readings))
+
+    def _facts(self, row: Transaction) -> tuple[object, ...]:
+        return (
+            row.transaction_id,
+            self.index_of[row.station_id],
+            row.connector.connector_id,
+            row.accepted,
+            row.started_at,
+            row.meter_start,
+            row.closing,
+            row.stopped_at,
+            row.meter_stop,
+            row.energy_wh,
+            row.last_register_wh,
+            row.last_message_at,
+            row.id_seen_at is not None,
+        )
+
+
+@pytest.mark.usefixtures("_committed_database")
+def test_transactions_under_any_messages_are_what_the_reference_says() -> None:
+    run_state_machine_as_test(
+        Machine, settings=settings(max_examples=100, stateful_step_count=30, deadline=None, print_blob=True)
+    )
+
+
+# Sessions that are complete in the charger, delivered in any way a network can mangle them
+
+
+class Session:
+    """A charging session as it was: what its charger sends of it, and what must be known at the end."""
+
+    def __init__(
+        self, prefix: str, connector_id: int, number: int, steps: list[int], *, has_meter_start: bool
+    ) -> None:
+        self.connector_id = connector_id
+        self.tag = f"{prefix}{connector_id}"
+        began = NOON + timedelta(hours=number)
+        meter_start = 10_000 * connector_id + 3000 * number
+        values = list(itertools.accumulate(steps, initial=meter_start))
+        self.start = start_report(
+            connector_id=connector_id,
+            id_tag=self.tag,
+            meter_start=meter_start if has_meter_start else None,
+            reported_at=began,
+            timestamp_raw=began.isoformat(),
+        )
+        self.readings = [
+            reading(float(value), reported_at=began + timedelta(minutes=minute))
+            for minute, value in enumerate(values[1:], start=1)
+        ]
+        self.ended = began + timedelta(minutes=45)
+        self.meter_stop = values[-1] + 7
+        self.energy_wh = self.meter_stop - meter_start if has_meter_start else None
+        self.answer: StartAnswer | None = None
+        self.messages: list[Any] = [
+            self._send_start,
+            *[self._sender(sample) for sample in self.readings],
+            self._send_stop,
+        ]
+
+    def _send_start(self, machine: "Delivery") -> None:
+        answer = start_transaction(
+            station_id=machine.station.pk,
+            epoch=machine.station.connection_epoch,
+            report=self.start,
+            received_at=machine.now,
+            clock_drift_s=None,
+        )
+        if self.answer is None:
+            assert not answer.is_resend
+            self.answer = answer
+        else:
+            assert (answer.transaction_id, answer.is_resend) == (self.answer.transaction_id, True)
+
+    def _sender(self, sample: Reading) -> Any:
+        def send(machine: "Delivery") -> None:
+            assert self.answer is not None
+            transaction_id = self.answer.transaction_id
+            message = MeterMessage(
+                machine.station.pk,
+                machine.station.connection_epoch,
+                self.connector_id,
+                transaction_id,
+                str(transaction_id),
+                [sample],
+                machine.now,
+                None,
+            )
+            assert record_readings(messages=[message]) == [True]
+
+        return send
+
+    def _send_stop(self, machine: "Delivery") -> None:
+        assert self.answer is not None
+        report = stop_report(
+            transaction_id=self.answer.transaction_id,
+            id_tag=self.tag,
+            meter_stop=self.meter_stop,
+            reported_at=self.ended,
+            timestamp_raw=self.ended.isoformat(),
+            transaction_data=(self.readings[-1],),
+        )
+        answer = stop_transaction(
+            station_id=machine.station.pk,
+            epoch=machine.station.connection_epoch,
+            report=report,
+            payload={},
+            received_at=machine.now,
+            clock_drift_s=None,
+        )
+        assert answer.id_tag_info == {"status": "Accepted"}
+
+
+class Delivery:
+    """The way of sessions' messages to the central system: late, in any order across sessions, and more than once."""
+
+    def __init__(self, sessions: list[Session], station: Station) -> None:
+        self.sessions, self.station = sessions, station
+        self.now = NOON + timedelta(hours=24)
+        self.delivered: list[Any] = []
+
+    def run(self, data: st.DataObject) -> None:
+        """Deliver everything: each session's messages in their order, all else as drawn."""
+        queues = [list(session.messages) for session in self.sessions]
+        while any(queues):
+            self.now += timedelta(seconds=30)
+            choice = data.draw(st.integers(0, 7), label="what comes next")
+            if choice == 6 and self.delivered:
+                data.draw(st.sampled_from(self.delivered), label="again")(self)
+            elif choice == 7:
+                self.station.connection_epoch += 1
+                self.station.save(update_fields=["connection_epoch"])
+            else:
+                waiting = [queue for queue in queues if queue]
+                message = data.draw(st.sampled_from(waiting), label="of session").pop(0)
+                message(self)
+                self.delivered.append(message)
+        for message in data.draw(st.permutations(self.delivered), label="all again"):
+            message(self)
+
+
+steps = st.lists(st.integers(0, 900), min_size=1, max_size=3)
+
+
+@pytest.mark.usefixtures("_committed_database")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), per_connector=st.lists(st.lists(steps, min_size=1, max_size=3), min_size=1, max_size=2))
+def test_sessions_end_the_same_however_they_are_delivered(
+    data: st.DataObject, per_connector: list[list[list[int]]]
+) -> None:
+    prefix = f"d{next(_examples)}-"
+    sessions = [
+        Session(prefix, connector_id, number, energies, has_meter_start=(connector_id + number) % 4 != 0)
+        for connector_id, sessions in enumerate(per_connector, start=1)
+        for number, energies in enumerate(sessions)
+    ]
+    for connector_id in range(1, len(per_connector) + 1):
+        make_id_tag(f"{prefix}{connector_id}")
+    station = make_station(f"{prefix}station")
+    Delivery(sessions, station).run(data)
+    rows = {row.transaction_id: row for row in Transaction.objects.filter(station=station)}
+    assert len(rows) == len(sessions)
+    for session in sessions:
+        assert session.answer is not None
+        row = rows[session.answer.transaction_id]
+        assert (row.closing, row.started_at, row.stopped_at) == ("reported", session.start.reported_at, session.ended)
+        assert (row.meter_stop, row.energy_wh) == (session.meter_stop, session.energy_wh)
+        assert row.accepted
+        assert sorted(row.meter_values.values_list("value", flat=True)) == sorted(
+            sample.value for sample in session.readings if sample.value is not None
+        )
+    assert not OrphanMessage.objects.filter(station=station).exists()
+    assert not StopConflict.objects.filter(transaction__station=station).exists()
+
+
+# The same content at the same instant, in as many database connections
+
+
+def _at_once(functions: list[Callable[[], Any]]) -> list[Any]:
+    """Call every function in a thread of its own, all at the same instant; return what they returned."""
+    gate = threading.Barrier(len(functions))
+
+    def wait_and_call(function: Callable[[], Any]) -> Any:
+        try:
+            connection.ensure_connection()
+            gate.wait()
+            return function()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return list(pool.map(wait_and_call, functions))
+
+
+@pytest.mark.usefixtures("_committed_database")
+def test_hundred_equal_starts_and_stops_in_parallel_are_one_transaction() -> None:
+    make_id_tag("TAG")
+    station = make_station()
+    answers = [answer for _ in range(5) for answer in _at_once([lambda: start(station)] * 20)]
+    assert len({answer.transaction_id for answer in answers}) == 1
+    assert [answer.is_resend for answer in answers].count(False) == 1
+    transaction_id = answers[0].transaction_id
+    samples = (reading(2000.0), reading(3000.0, reported_at=None))
+    for stop_call in (
+        lambda: stop(station, transaction_id=transaction_id, transaction_data=samples, content_hash=b"s" * 16),
+        lambda: stop(station, transaction_ref="-1", transaction_data=samples, content_hash=b"o" * 16),
+    ):
+        for _ in range(5):
+            _at_once([stop_call] * 20)
+    row = Transaction.objects.get()
+    assert (row.closing, row.meter_stop, row.energy_wh, row.meter_values.count()) == ("reported", 6000, 5000, 2)
+    assert OrphanMessage.objects.get().state == "waiting"
+
+
+@pytest.mark.usefixtures("_committed_database")
+def test_different_starts_of_one_tag_in_parallel_are_counted_one_by_one() -> None:
+    """The tag may charge twice at once; eight connectors of four stations ask at the same instant."""
+    make_id_tag("TAG", max_active_transactions=2)
+    stations = [make_station() for _ in range(4)]
+    calls = [partial(start, station, connector_id=number) for station in stations for number in (1, 2)]
+    statuses = Counter(answer.id_tag_info["status"] for answer in _at_once(calls))
+    assert statuses == {"Accepted": 2, "ConcurrentTx": 6}
+
+
+@pytest.mark.usefixtures("_committed_database")
+def test_different_starts_on_one_connector_in_parallel_leave_one_open() -> None:
+    make_id_tag("TAG", max_active_transactions=0)
+    station = make_station()
+    calls = [
+        partial(start, station, at=NOON + timedelta(minutes=number), meter_start=1000 + number) for number in range(12)
+    ]
+    _at_once(calls)
+    rows = Transaction.objects.order_by("started_at")
+    assert [row.closing for row in rows] == ["estimated"] * 11 + ["open"]
+
+
+@pytest.mark.usefixtures("_committed_database")
+def test_same_samples_in_parallel_are_there_once() -> None:
+    """Two processes that get the same offline samples in different order neither deadlock nor double them."""
+    make_id_tag("TAG")
+    station = make_station()
+    transaction_id = start(station).transaction_id
+    samples = [
+        reading(1000.0 + number, reported_at=NOON + timedelta(seconds=number), context=context)
+        for number in range(50)
+        for context in ("Sample.Periodic", "Sample.Clock", "Trigger")
+    ]
+
+    def message(readings: list[Reading]) -> MeterMessage:
+        return MeterMessage(station.pk, 1, 1, transaction_id, str(transaction_id), readings, NOON, None)
+
+    one_way, other_way = message(samples), message(samples[::-1])
+    calls = [partial(record_readings, messages=[one_way]), partial(record_readings, messages=[other_way])] * 6
+    assert _at_once(calls) == [[True]] * 12
+    assert MeterValue.objects.count() == 150
+    assert Transaction.objects.get().energy_wh == 49
