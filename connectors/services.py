@@ -26,7 +26,9 @@ class StatusAt(NamedTuple):
 
 def lock_connector(*, station_id: int, connector_id: int) -> Connector:
     """Return the connector, created on sight, locked until the end of the database transaction."""
-    connectors = Connector.objects.select_for_update(no_key=True).filter(station_id=station_id, connector_id=connector_id)
+    connectors = Connector.objects.select_for_update(no_key=True).filter(
+        station_id=station_id, connector_id=connector_id
+    )
     connector = connectors.first()
     if connector is None:
         Connector.objects.bulk_create(

@@ -45,7 +45,9 @@ class IdTagGroup(models.Model):
     parent_id_tag = models.CharField(max_length=255)
     parent_id_tag_folded = FoldedIdTagField(max_length=255, unique=True, source="parent_id_tag")
     max_active_transactions = models.PositiveIntegerField(
-        null=True, blank=True, help_text="For all tags of the group together. Blank: each tag has its own limit; 0: none."
+        null=True,
+        blank=True,
+        help_text="For all tags of the group together. Blank: each tag has its own limit; 0: none.",
     )
     note = models.TextField(blank=True)
 

@@ -20,7 +20,9 @@ class Series(models.Model):
     location = models.CharField(max_length=20, blank=True)
     context = models.CharField(max_length=40, blank=True)
     format = models.CharField(max_length=20, blank=True)
-    unit = models.CharField(max_length=40, blank=True, help_text="The station's unit; values are kept in canonical ones.")
+    unit = models.CharField(
+        max_length=40, blank=True, help_text="The station's unit; values are kept in canonical ones."
+    )
 
     class Meta:
         verbose_name_plural = "series"
@@ -39,9 +41,9 @@ class Series(models.Model):
 class MeterValue(models.Model):
     """One sample: what a station measured at one instant; kept until its retention ends.
 
-    There are billions of rows, so the words stand in the series, eight-byte columns come first and there are no more
-    than eight columns (a ninth would cost eight bytes of null bitmap a row). `id` is unique by its sequence but carries
-    no index: look samples up by series and time. The identity of a sample is (series, effective_at, value,
+    There are billions of rows, so the words stand in the series, eight-byte columns come first and there are no
+    more than eight columns (a ninth would cost eight bytes of null bitmap a row). `id` is unique by its sequence but
+    carries no index: look samples up by series and time. The identity of a sample is (series, effective_at, value,
     transaction_ref), with the raw text where there is no value.
     """
 

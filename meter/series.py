@@ -71,7 +71,9 @@ def _find_or_create(keys: list[SeriesKey]) -> dict[SeriesKey, int]:
     )
     wanted = set(keys)
     by_key = {
-        SeriesKey(*row[1:]): row[0] for row in rows.values_list("pk", *SeriesKey._fields) if SeriesKey(*row[1:]) in wanted
+        SeriesKey(*row[1:]): row[0]
+        for row in rows.values_list("pk", *SeriesKey._fields)
+        if SeriesKey(*row[1:]) in wanted
     }
     return by_key
 

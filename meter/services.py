@@ -62,9 +62,7 @@ def store_transaction_data(
     clock_drift_s: float | None,
 ) -> None:
     """Store the samples that a StopTransaction brought; they change no running value."""
-    message = MeterMessage(
-        station_id, 0, connector_id, None, transaction_ref, readings, received_at, clock_drift_s
-    )
+    message = MeterMessage(station_id, 0, connector_id, None, transaction_ref, readings, received_at, clock_drift_s)
     insert_samples(_rows([(message, transaction_pk, _timed(message))]))
 
 

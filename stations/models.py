@@ -44,7 +44,7 @@ class StationQuerySet(models.QuerySet["Station"]):
 
 
 class Station(models.Model):
-    """One charge point in the field, known by the identity at the end of its URL; kept for ever once it has history."""
+    """One charge point in the field, known by the identity in its URL; kept for ever once it has history."""
 
     identity = models.CharField(max_length=255, help_text="The last part of the charger's URL.")
     name = models.CharField(max_length=200, blank=True)
@@ -57,7 +57,9 @@ class Station(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     password_hash = models.CharField(max_length=200, blank=True, editable=False)
-    allow_any_username = models.BooleanField(default=False, help_text="Take any Basic user name with a right password.")
+    allow_any_username = models.BooleanField(
+        default=False, help_text="Take any Basic user name with a right password."
+    )
     assume_ocpp16 = models.BooleanField(
         "assume OCPP 1.6", default=False, help_text="Accept the connection without a valid Sec-WebSocket-Protocol."
     )
@@ -87,7 +89,9 @@ class Station(models.Model):
     meter_serial_number = models.CharField(max_length=255, blank=True, editable=False)
 
     last_boot_at = models.DateTimeField(null=True, editable=False)
-    last_seen_at = models.DateTimeField(null=True, editable=False, help_text="Of any frame; written every few seconds.")
+    last_seen_at = models.DateTimeField(
+        null=True, editable=False, help_text="Of any frame; written every few seconds."
+    )
     clock_drift_s = models.FloatField(
         null=True, editable=False, help_text="The charger's clock minus ours, as of its latest live message."
     )
@@ -97,7 +101,10 @@ class Station(models.Model):
     connected_at = models.DateTimeField(null=True, editable=False)
     disconnected_at = models.DateTimeField(null=True, editable=False)
     gateway_channel = models.CharField(
-        max_length=100, blank=True, editable=False, help_text="Channel-layer name of the process that holds the socket."
+        max_length=100,
+        blank=True,
+        editable=False,
+        help_text="Channel-layer name of the process that holds the socket.",
     )
     remote_address = models.CharField(max_length=64, blank=True, editable=False)
 
@@ -191,7 +198,9 @@ class CertificateRequest(models.Model):
     digest = models.UUIDField(editable=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["station", "digest"], name="stations_certificaterequest_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["station", "digest"], name="stations_certificaterequest_unique")
+        ]
 
     def __str__(self) -> str:
         return f"{self.station_id} CSR {self.received_at:%Y-%m-%d %H:%M:%S}"
@@ -246,7 +255,9 @@ class RefusedConnection(models.Model):
     count = models.BigIntegerField(default=0)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["identity", "reason"], name="stations_refusedconnection_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["identity", "reason"], name="stations_refusedconnection_unique")
+        ]
 
     def __str__(self) -> str:
         return f"{self.identity} ({self.reason})"

@@ -15,7 +15,9 @@ class EffectiveTime(NamedTuple):
     is_credible: bool
 
 
-def effective_time(*, reported_at: datetime | None, received_at: datetime, clock_drift_s: float | None) -> EffectiveTime:
+def effective_time(
+    *, reported_at: datetime | None, received_at: datetime, clock_drift_s: float | None
+) -> EffectiveTime:
     """Decide the time a message counts for.
 
     A reported time is credible if it is there, lies between 2015 and five minutes after receipt, and the connection's

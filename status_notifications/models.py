@@ -54,4 +54,6 @@ class StatusNotification(models.Model):
         indexes = [BrinIndex(fields=["effective_at"], name="status_notifications_by_time", pages_per_range=32)]
 
     def __str__(self) -> str:
-        return f"{self.station_id}/{self.connector_id} {self.get_status_display()} {self.effective_at:%Y-%m-%d %H:%M:%S}"
+        return (
+            f"{self.station_id}/{self.connector_id} {self.get_status_display()} {self.effective_at:%Y-%m-%d %H:%M:%S}"
+        )

@@ -14,7 +14,7 @@ OURS = ("stations", "connectors", "id_tags", "transactions", "meter", "status_no
 
 
 def _declared() -> dict[str, Signal]:
-    found = {}
+    found: dict[str, Signal] = {}
     for app in OURS:
         if (ROOT / app / "signals.py").exists():
             module = importlib.import_module(f"{app}.signals")

@@ -124,7 +124,9 @@ class Transaction(models.Model):
     closed_by = models.CharField(max_length=150, blank=True)
     close_note = models.TextField(blank=True)
 
-    energy_wh = models.FloatField("energy (Wh)", null=True, help_text="So far while open. Unknown while meter start is.")
+    energy_wh = models.FloatField(
+        "energy (Wh)", null=True, help_text="So far while open. Unknown while meter start is."
+    )
     last_register_wh = models.FloatField(null=True)
     last_register_at = models.DateTimeField(null=True)
     power_w = models.FloatField("power (W)", null=True)
@@ -154,7 +156,9 @@ class Transaction(models.Model):
                 fields=["connector"], condition=Q(closing="open"), name="transactions_one_open_per_connector"
             ),
             models.CheckConstraint(condition=Q(transaction_id__gte=1), name="transactions_transaction_id_positive"),
-            models.CheckConstraint(condition=Q(energy_wh=None) | Q(energy_wh__gte=0), name="transactions_energy_positive"),
+            models.CheckConstraint(
+                condition=Q(energy_wh=None) | Q(energy_wh__gte=0), name="transactions_energy_positive"
+            ),
             models.CheckConstraint(
                 condition=Q(closing="open", stopped_at=None) | (~Q(closing="open") & Q(stopped_at__isnull=False)),
                 name="transactions_closed_has_end",
@@ -189,7 +193,9 @@ class StopConflict(models.Model):
     received_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["transaction", "digest"], name="transactions_stopconflict_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["transaction", "digest"], name="transactions_stopconflict_unique")
+        ]
 
     def __str__(self) -> str:
         return f"{self.transaction_id} {self.received_at:%Y-%m-%d %H:%M:%S}"

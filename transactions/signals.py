@@ -5,9 +5,10 @@ from django.dispatch import Signal
 transaction_data_reported = Signal()
 """A StopTransaction brought samples (transactionData).
 
-Way: emit. Arguments: `transaction: Transaction | None`, `station_id: int`, `connector_id: int`, `transaction_ref: str`,
-`readings: tuple[Reading, ...]`, `received_at: datetime`, `clock_drift_s: float | None`. Not sent for a resend, whose
-samples are stored (without a credible time they would be stored again), and not without samples.
+Way: emit. Arguments: `transaction: Transaction | None`, `station_id: int`, `connector_id: int`,
+`transaction_ref: str`, `readings: tuple[Reading, ...]`, `received_at: datetime`, `clock_drift_s: float | None`.
+Not sent for a resend, whose samples are stored (without a credible time they would be stored again), and not without
+samples.
 """
 
 orphan_adopted = Signal()

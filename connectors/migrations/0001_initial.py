@@ -5,35 +5,72 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('stations', '0001_initial'),
+        ("stations", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Connector',
+            name="Connector",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('connector_id', models.PositiveIntegerField(help_text='0 is the station itself.')),
-                ('evse_id', models.PositiveIntegerField(blank=True, editable=False, help_text='OCPP 2.x only.', null=True)),
-                ('label', models.CharField(blank=True, help_text='What is printed on it.', max_length=100)),
-                ('status', models.CharField(blank=True, choices=[('Available', 'Available'), ('Preparing', 'Preparing'), ('Charging', 'Charging'), ('SuspendedEVSE', 'Suspended Evse'), ('SuspendedEV', 'Suspended Ev'), ('Finishing', 'Finishing'), ('Reserved', 'Reserved'), ('Unavailable', 'Unavailable'), ('Faulted', 'Faulted')], editable=False, max_length=20)),
-                ('error_code', models.CharField(blank=True, editable=False, max_length=50)),
-                ('info', models.TextField(blank=True, editable=False)),
-                ('vendor_id', models.CharField(blank=True, editable=False, max_length=255)),
-                ('vendor_error_code', models.CharField(blank=True, editable=False, max_length=255)),
-                ('status_at', models.DateTimeField(editable=False, help_text='Effective time of this status.', null=True)),
-                ('status_reported_at', models.DateTimeField(editable=False, null=True)),
-                ('status_received_at', models.DateTimeField(editable=False, null=True)),
-                ('last_meter_stop_wh', models.BigIntegerField(editable=False, help_text='Register at the end of the latest transaction, to spot gaps.', null=True)),
-                ('station', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='connectors', to='stations.station')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("connector_id", models.PositiveIntegerField(help_text="0 is the station itself.")),
+                (
+                    "evse_id",
+                    models.PositiveIntegerField(blank=True, editable=False, help_text="OCPP 2.x only.", null=True),
+                ),
+                ("label", models.CharField(blank=True, help_text="What is printed on it.", max_length=100)),
+                (
+                    "status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("Available", "Available"),
+                            ("Preparing", "Preparing"),
+                            ("Charging", "Charging"),
+                            ("SuspendedEVSE", "Suspended Evse"),
+                            ("SuspendedEV", "Suspended Ev"),
+                            ("Finishing", "Finishing"),
+                            ("Reserved", "Reserved"),
+                            ("Unavailable", "Unavailable"),
+                            ("Faulted", "Faulted"),
+                        ],
+                        editable=False,
+                        max_length=20,
+                    ),
+                ),
+                ("error_code", models.CharField(blank=True, editable=False, max_length=50)),
+                ("info", models.TextField(blank=True, editable=False)),
+                ("vendor_id", models.CharField(blank=True, editable=False, max_length=255)),
+                ("vendor_error_code", models.CharField(blank=True, editable=False, max_length=255)),
+                (
+                    "status_at",
+                    models.DateTimeField(editable=False, help_text="Effective time of this status.", null=True),
+                ),
+                ("status_reported_at", models.DateTimeField(editable=False, null=True)),
+                ("status_received_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "last_meter_stop_wh",
+                    models.BigIntegerField(
+                        editable=False,
+                        help_text="Register at the end of the latest transaction, to spot gaps.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "station",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="connectors", to="stations.station"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['status'], name='connectors_connector_status')],
-                'constraints': [models.UniqueConstraint(fields=('station', 'connector_id'), name='connectors_connector_unique')],
+                "indexes": [models.Index(fields=["status"], name="connectors_connector_status")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("station", "connector_id"), name="connectors_connector_unique")
+                ],
             },
         ),
     ]

@@ -29,8 +29,8 @@ class Waiting(NamedTuple, Generic[Item]):
 class Lane(Generic[Item]):
     """A queue into one service that stores a batch and says for each item whether it was stored.
 
-    Both the queue and a batch are bounded, by items and by weight (rows); a full queue makes `submit` wait, and with it
-    the reading of that charger's socket.
+    Both the queue and a batch are bounded, by items and by weight (rows); a full queue makes `submit` wait, and with
+    it the reading of that charger's socket.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ class Answers:
             return None
         operation = self._redis.client.hget(answers_key(station_id), frame_hash(text))  # type: ignore[arg-type]
         found = await self._redis.attempt(operation, None)  # type: ignore[arg-type]
-        return None if found is None else bytes(found).decode()
+        return found.decode() if isinstance(found, bytes) else None
 
     async def keep(self, station_id: int, text: str, answer: str) -> None:
         """Keep the answer to a frame."""

@@ -25,5 +25,7 @@ def maintain(*, now: datetime) -> bool:
     forgotten = forget_strangers(now=now)
     unknown = forget_unknown_id_tags(now=now)
     closed = close_stale(now=now)
-    logger.info("maintenance: %s, %s unknown tags forgotten, %s silent transactions closed", forgotten, unknown, closed)
+    logger.info(
+        "maintenance: %s, %s unknown tags forgotten, %s silent transactions closed", forgotten, unknown, closed
+    )
     return True

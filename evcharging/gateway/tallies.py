@@ -38,18 +38,16 @@ class Tallies:
         sample = applied.sample.replace("\x00", "␀")[:200]
         known = self._deviations.get(key)
         if known is not None:
-            self._deviations[key] = DeviationCount(known.count + 1, sample, known.first_seen_at, now)
+            self._deviations[key] = DeviationCount(known.times + 1, sample, known.first_seen_at, now)
         elif len(self._deviations) < MAX_KEYS:
             self._deviations[key] = DeviationCount(1, sample, now, now)
 
-    def refusal(
-        self, identity: str, reason: RefusalReason, remote_address: str, detail: str, now: datetime
-    ) -> None:
+    def refusal(self, identity: str, reason: RefusalReason, remote_address: str, detail: str, now: datetime) -> None:
         """Count one refused connection."""
         key = RefusalKey(identity.replace("\x00", "␀")[:255], reason.value)
         known = self._refusals.get(key)
         if known is not None:
-            self._refusals[key] = RefusalCount(known.count + 1, remote_address, detail, known.first_seen_at, now)
+            self._refusals[key] = RefusalCount(known.times + 1, remote_address, detail, known.first_seen_at, now)
         elif len(self._refusals) < MAX_KEYS:
             self._refusals[key] = RefusalCount(1, remote_address[:64], detail[:200], now, now)
 
@@ -75,6 +73,6 @@ def _merged(old: dict, new: dict) -> dict:  # type: ignore[type-arg]
     for key, count in new.items():
         known = merged.get(key)
         if known is not None:
-            count = count._replace(count=known.count + count.count, first_seen_at=known.first_seen_at)
+            count = count._replace(times=known.times + count.times, first_seen_at=known.first_seen_at)
         merged[key] = count
     return merged

@@ -6,54 +6,108 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('stations', '0001_initial'),
+        ("stations", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='IdTagGroup',
+            name="IdTagGroup",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('parent_id_tag', models.CharField(max_length=255)),
-                ('parent_id_tag_folded', id_tags.models.FoldedIdTagField(editable=False, max_length=255, source='parent_id_tag', unique=True)),
-                ('max_active_transactions', models.PositiveIntegerField(blank=True, help_text='For all tags of the group together. Blank: each tag has its own limit; 0: none.', null=True)),
-                ('note', models.TextField(blank=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("parent_id_tag", models.CharField(max_length=255)),
+                (
+                    "parent_id_tag_folded",
+                    id_tags.models.FoldedIdTagField(
+                        editable=False, max_length=255, source="parent_id_tag", unique=True
+                    ),
+                ),
+                (
+                    "max_active_transactions",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="For all tags of the group together. Blank: each tag has its own limit; 0: none.",
+                        null=True,
+                    ),
+                ),
+                ("note", models.TextField(blank=True)),
             ],
         ),
         migrations.CreateModel(
-            name='IdTag',
+            name="IdTag",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('id_tag', models.CharField(max_length=255, verbose_name='id tag')),
-                ('id_tag_folded', id_tags.models.FoldedIdTagField(editable=False, max_length=255, source='id_tag', unique=True)),
-                ('status', models.CharField(choices=[('Accepted', 'Accepted'), ('Blocked', 'Blocked'), ('Expired', 'Expired'), ('Invalid', 'Invalid')], db_index=True, default='Accepted', max_length=10)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('max_active_transactions', models.PositiveIntegerField(blank=True, help_text="Blank means 1, or the group's limit where it has one; 0 means unlimited.", null=True)),
-                ('note', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('group', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='id_tags', to='id_tags.idtaggroup')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("id_tag", models.CharField(max_length=255, verbose_name="id tag")),
+                (
+                    "id_tag_folded",
+                    id_tags.models.FoldedIdTagField(editable=False, max_length=255, source="id_tag", unique=True),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("Accepted", "Accepted"),
+                            ("Blocked", "Blocked"),
+                            ("Expired", "Expired"),
+                            ("Invalid", "Invalid"),
+                        ],
+                        db_index=True,
+                        default="Accepted",
+                        max_length=10,
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "max_active_transactions",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Blank means 1, or the group's limit where it has one; 0 means unlimited.",
+                        null=True,
+                    ),
+                ),
+                ("note", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "group",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="id_tags",
+                        to="id_tags.idtaggroup",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'id tag',
+                "verbose_name": "id tag",
             },
         ),
         migrations.CreateModel(
-            name='UnknownIdTag',
+            name="UnknownIdTag",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('id_tag', models.CharField(max_length=255, verbose_name='id tag')),
-                ('id_tag_folded', id_tags.models.FoldedIdTagField(editable=False, max_length=255, source='id_tag', unique=True)),
-                ('first_seen_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField(db_index=True)),
-                ('count', models.BigIntegerField(default=0)),
-                ('station', models.ForeignKey(help_text='Where it was last presented.', on_delete=django.db.models.deletion.CASCADE, related_name='+', to='stations.station')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("id_tag", models.CharField(max_length=255, verbose_name="id tag")),
+                (
+                    "id_tag_folded",
+                    id_tags.models.FoldedIdTagField(editable=False, max_length=255, source="id_tag", unique=True),
+                ),
+                ("first_seen_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField(db_index=True)),
+                ("count", models.BigIntegerField(default=0)),
+                (
+                    "station",
+                    models.ForeignKey(
+                        help_text="Where it was last presented.",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="stations.station",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'unknown id tag',
+                "verbose_name": "unknown id tag",
             },
         ),
     ]

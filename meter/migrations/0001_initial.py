@@ -8,62 +8,115 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('stations', '0001_initial'),
-        ('transactions', '0001_initial'),
+        ("stations", "0001_initial"),
+        ("transactions", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Series',
+            name="Series",
             fields=[
-                ('id', models.AutoField(primary_key=True, serialize=False)),
-                ('connector_id', models.IntegerField(help_text='As reported; 0 is the main meter.')),
-                ('measurand', models.CharField(max_length=100)),
-                ('phase', models.CharField(blank=True, max_length=20)),
-                ('location', models.CharField(blank=True, max_length=20)),
-                ('context', models.CharField(blank=True, max_length=40)),
-                ('format', models.CharField(blank=True, max_length=20)),
-                ('unit', models.CharField(blank=True, help_text="The station's unit; values are kept in canonical ones.", max_length=40)),
-                ('station', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='series', to='stations.station')),
+                ("id", models.AutoField(primary_key=True, serialize=False)),
+                ("connector_id", models.IntegerField(help_text="As reported; 0 is the main meter.")),
+                ("measurand", models.CharField(max_length=100)),
+                ("phase", models.CharField(blank=True, max_length=20)),
+                ("location", models.CharField(blank=True, max_length=20)),
+                ("context", models.CharField(blank=True, max_length=40)),
+                ("format", models.CharField(blank=True, max_length=20)),
+                (
+                    "unit",
+                    models.CharField(
+                        blank=True, help_text="The station's unit; values are kept in canonical ones.", max_length=40
+                    ),
+                ),
+                (
+                    "station",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="series", to="stations.station"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'series',
+                "verbose_name_plural": "series",
             },
         ),
         migrations.CreateModel(
-            name='MeterValue',
+            name="MeterValue",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('effective_at', timescale.db.models.fields.TimescaleDateTimeField(interval='1 day')),
-                ('value', models.FloatField(help_text='In the canonical unit; null where the text is no number.', null=True)),
-                ('reported_at', models.DateTimeField(help_text='Only where it differs from the effective time.', null=True)),
-                ('transaction_ref', models.TextField(blank=True, default='', verbose_name='reported transaction id')),
-                ('raw', models.TextField(blank=True, default='', help_text='As reported, where the value does not reproduce it.')),
-                ('transaction', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='meter_values', to='transactions.transaction')),
-                ('series', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='values', to='meter.series')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("effective_at", timescale.db.models.fields.TimescaleDateTimeField(interval="1 day")),
+                (
+                    "value",
+                    models.FloatField(help_text="In the canonical unit; null where the text is no number.", null=True),
+                ),
+                (
+                    "reported_at",
+                    models.DateTimeField(help_text="Only where it differs from the effective time.", null=True),
+                ),
+                ("transaction_ref", models.TextField(blank=True, default="", verbose_name="reported transaction id")),
+                (
+                    "raw",
+                    models.TextField(
+                        blank=True, default="", help_text="As reported, where the value does not reproduce it."
+                    ),
+                ),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="meter_values",
+                        to="transactions.transaction",
+                    ),
+                ),
+                (
+                    "series",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="values",
+                        to="meter.series",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'meter_values',
+                "db_table": "meter_values",
             },
         ),
         migrations.AddConstraint(
-            model_name='series',
-            constraint=models.UniqueConstraint(fields=('station', 'connector_id', 'measurand', 'phase', 'location', 'context', 'format', 'unit'), name='meter_series_unique'),
+            model_name="series",
+            constraint=models.UniqueConstraint(
+                fields=("station", "connector_id", "measurand", "phase", "location", "context", "format", "unit"),
+                name="meter_series_unique",
+            ),
         ),
         migrations.AddIndex(
-            model_name='metervalue',
-            index=django.contrib.postgres.indexes.BrinIndex(fields=['effective_at'], name='meter_values_by_time', pages_per_range=32),
+            model_name="metervalue",
+            index=django.contrib.postgres.indexes.BrinIndex(
+                fields=["effective_at"], name="meter_values_by_time", pages_per_range=32
+            ),
         ),
         migrations.AddConstraint(
-            model_name='metervalue',
-            constraint=models.UniqueConstraint(fields=('series', 'effective_at', 'value', 'transaction_ref'), name='meter_values_sample_unique'),
+            model_name="metervalue",
+            constraint=models.UniqueConstraint(
+                fields=("series", "effective_at", "value", "transaction_ref"), name="meter_values_sample_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='metervalue',
-            constraint=models.UniqueConstraint(models.F('series'), models.F('effective_at'), django.db.models.functions.text.MD5('raw'), models.F('transaction_ref'), condition=models.Q(('value', None)), name='meter_values_raw_sample_unique'),
+            model_name="metervalue",
+            constraint=models.UniqueConstraint(
+                models.F("series"),
+                models.F("effective_at"),
+                django.db.models.functions.text.MD5("raw"),
+                models.F("transaction_ref"),
+                condition=models.Q(("value", None)),
+                name="meter_values_raw_sample_unique",
+            ),
         ),
     ]

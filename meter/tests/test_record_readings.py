@@ -23,7 +23,9 @@ def message(station, *readings, connector_id=1, transaction_id=None, ref=None, r
 
 def test_readings_are_stored_with_their_words():
     station = make_station()
-    assert record_readings(messages=[message(station, reading(), reading(230.5, measurand="Voltage", phase="L1", unit="V"))])
+    assert record_readings(
+        messages=[message(station, reading(), reading(230.5, measurand="Voltage", phase="L1", unit="V"))]
+    )
     voltage = MeterValue.objects.select_related("series").get(series__measurand="Voltage")
     assert (voltage.value, voltage.effective_at, voltage.reported_at, voltage.raw) == (230.5, NOON, None, "")
     assert (voltage.series.phase, voltage.series.unit, voltage.series.connector_id) == ("L1", "V", 1)
@@ -130,9 +132,7 @@ def test_readings_after_the_stop_are_stored_and_reopen_nothing():
     late = reading(6001.0, reported_at=NOON + timedelta(minutes=31), context="Transaction.End")
     record_readings(
         messages=[
-            message(
-                station, late, transaction_id=answer.transaction_id, received_at=NOON + timedelta(minutes=32)
-            )
+            message(station, late, transaction_id=answer.transaction_id, received_at=NOON + timedelta(minutes=32))
         ]
     )
     row = transaction_of(answer)
@@ -176,9 +176,7 @@ def test_readings_kept_for_review_can_be_adopted():
     orphan = OrphanMessage.objects.get()
     assert (orphan.count, orphan.connector_id) == (2, 1)
     answer = start(station, at=NOON + timedelta(minutes=5))
-    adopt_orphan(
-        orphan_id=orphan.pk, transaction_id=answer.transaction_id, resolved_by="ann", note="", now=NOON
-    )
+    adopt_orphan(orphan_id=orphan.pk, transaction_id=answer.transaction_id, resolved_by="ann", note="", now=NOON)
     assert transaction_of(answer).meter_values.count() == 2
 
 

@@ -7,134 +7,316 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='RefusedConnection',
+            name="RefusedConnection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('identity', models.CharField(help_text='As in the URL, cut.', max_length=255)),
-                ('reason', models.CharField(choices=[('unknown_identity', 'Unknown identity'), ('bad_identity', 'Unreadable identity'), ('no_credentials', 'No credentials'), ('bad_credentials', 'Malformed credentials'), ('wrong_password', 'Wrong password'), ('wrong_username', 'Wrong user name'), ('no_subprotocol', 'No common subprotocol'), ('enrolment_full', 'Too many pending stations')], max_length=20)),
-                ('remote_address', models.CharField(blank=True, max_length=64)),
-                ('detail', models.CharField(blank=True, max_length=200)),
-                ('first_seen_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField(db_index=True)),
-                ('count', models.BigIntegerField(default=0)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("identity", models.CharField(help_text="As in the URL, cut.", max_length=255)),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("unknown_identity", "Unknown identity"),
+                            ("bad_identity", "Unreadable identity"),
+                            ("no_credentials", "No credentials"),
+                            ("bad_credentials", "Malformed credentials"),
+                            ("wrong_password", "Wrong password"),
+                            ("wrong_username", "Wrong user name"),
+                            ("no_subprotocol", "No common subprotocol"),
+                            ("enrolment_full", "Too many pending stations"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("remote_address", models.CharField(blank=True, max_length=64)),
+                ("detail", models.CharField(blank=True, max_length=200)),
+                ("first_seen_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField(db_index=True)),
+                ("count", models.BigIntegerField(default=0)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('identity', 'reason'), name='stations_refusedconnection_unique')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("identity", "reason"), name="stations_refusedconnection_unique")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Station',
+            name="Station",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('identity', models.CharField(help_text="The last part of the charger's URL.", max_length=255)),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('registration_status', models.CharField(choices=[('Accepted', 'Accepted'), ('Pending', 'Pending'), ('Rejected', 'Rejected')], db_index=True, default='Pending', max_length=8)),
-                ('first_accepted_at', models.DateTimeField(editable=False, help_text='Transaction messages are stored from then on, whatever the status later.', null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('password_hash', models.CharField(blank=True, editable=False, max_length=200)),
-                ('allow_any_username', models.BooleanField(default=False, help_text='Take any Basic user name with a right password.')),
-                ('assume_ocpp16', models.BooleanField(default=False, help_text='Accept the connection without a valid Sec-WebSocket-Protocol.', verbose_name='assume OCPP 1.6')),
-                ('time_zone', models.CharField(default='UTC', help_text='For timestamps without an offset.', max_length=64, validators=[stations.models.validate_time_zone])),
-                ('id_tag_transform', models.CharField(blank=True, choices=[('', 'As reported'), ('strip_serial_suffix', 'Strip a _serial suffix (KEBA)'), ('first_of_list', 'First of a ; list (payment terminals)')], default='', max_length=32)),
-                ('heartbeat_interval_s', models.PositiveIntegerField(blank=True, help_text="Blank: the system's default.", null=True)),
-                ('ping_interval_s', models.PositiveIntegerField(blank=True, help_text="WebSocket pings. Blank: the system's default; 0: none.", null=True)),
-                ('idle_limit_s', models.PositiveIntegerField(blank=True, help_text="Close after this silence. Blank: the system's default; 0: never.", null=True)),
-                ('response_delay_ms', models.PositiveIntegerField(default=0, help_text='Wait before answering StartTransaction (some units break on a fast answer).')),
-                ('vendor', models.CharField(blank=True, editable=False, max_length=255)),
-                ('model', models.CharField(blank=True, editable=False, max_length=255)),
-                ('charge_point_serial_number', models.CharField(blank=True, editable=False, max_length=255)),
-                ('charge_box_serial_number', models.CharField(blank=True, editable=False, max_length=255)),
-                ('firmware_version', models.CharField(blank=True, editable=False, max_length=255)),
-                ('iccid', models.CharField(blank=True, editable=False, max_length=255, verbose_name='ICCID')),
-                ('imsi', models.CharField(blank=True, editable=False, max_length=255, verbose_name='IMSI')),
-                ('meter_type', models.CharField(blank=True, editable=False, max_length=255)),
-                ('meter_serial_number', models.CharField(blank=True, editable=False, max_length=255)),
-                ('last_boot_at', models.DateTimeField(editable=False, null=True)),
-                ('last_seen_at', models.DateTimeField(editable=False, help_text='Of any frame; written every few seconds.', null=True)),
-                ('clock_drift_s', models.FloatField(editable=False, help_text="The charger's clock minus ours, as of its latest live message.", null=True)),
-                ('connection_epoch', models.BigIntegerField(default=0, editable=False, help_text='Which connection owns the station: each new one raises it.')),
-                ('connected_at', models.DateTimeField(editable=False, null=True)),
-                ('disconnected_at', models.DateTimeField(editable=False, null=True)),
-                ('gateway_channel', models.CharField(blank=True, editable=False, help_text='Channel-layer name of the process that holds the socket.', max_length=100)),
-                ('remote_address', models.CharField(blank=True, editable=False, max_length=64)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("identity", models.CharField(help_text="The last part of the charger's URL.", max_length=255)),
+                ("name", models.CharField(blank=True, max_length=200)),
+                (
+                    "registration_status",
+                    models.CharField(
+                        choices=[("Accepted", "Accepted"), ("Pending", "Pending"), ("Rejected", "Rejected")],
+                        db_index=True,
+                        default="Pending",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "first_accepted_at",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="Transaction messages are stored from then on, whatever the status later.",
+                        null=True,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("password_hash", models.CharField(blank=True, editable=False, max_length=200)),
+                (
+                    "allow_any_username",
+                    models.BooleanField(default=False, help_text="Take any Basic user name with a right password."),
+                ),
+                (
+                    "assume_ocpp16",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Accept the connection without a valid Sec-WebSocket-Protocol.",
+                        verbose_name="assume OCPP 1.6",
+                    ),
+                ),
+                (
+                    "time_zone",
+                    models.CharField(
+                        default="UTC",
+                        help_text="For timestamps without an offset.",
+                        max_length=64,
+                        validators=[stations.models.validate_time_zone],
+                    ),
+                ),
+                (
+                    "id_tag_transform",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "As reported"),
+                            ("strip_serial_suffix", "Strip a _serial suffix (KEBA)"),
+                            ("first_of_list", "First of a ; list (payment terminals)"),
+                        ],
+                        default="",
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "heartbeat_interval_s",
+                    models.PositiveIntegerField(blank=True, help_text="Blank: the system's default.", null=True),
+                ),
+                (
+                    "ping_interval_s",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="WebSocket pings. Blank: the system's default; 0: none.", null=True
+                    ),
+                ),
+                (
+                    "idle_limit_s",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Close after this silence. Blank: the system's default; 0: never.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "response_delay_ms",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="Wait before answering StartTransaction (some units break on a fast answer).",
+                    ),
+                ),
+                ("vendor", models.CharField(blank=True, editable=False, max_length=255)),
+                ("model", models.CharField(blank=True, editable=False, max_length=255)),
+                ("charge_point_serial_number", models.CharField(blank=True, editable=False, max_length=255)),
+                ("charge_box_serial_number", models.CharField(blank=True, editable=False, max_length=255)),
+                ("firmware_version", models.CharField(blank=True, editable=False, max_length=255)),
+                ("iccid", models.CharField(blank=True, editable=False, max_length=255, verbose_name="ICCID")),
+                ("imsi", models.CharField(blank=True, editable=False, max_length=255, verbose_name="IMSI")),
+                ("meter_type", models.CharField(blank=True, editable=False, max_length=255)),
+                ("meter_serial_number", models.CharField(blank=True, editable=False, max_length=255)),
+                ("last_boot_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "last_seen_at",
+                    models.DateTimeField(
+                        editable=False, help_text="Of any frame; written every few seconds.", null=True
+                    ),
+                ),
+                (
+                    "clock_drift_s",
+                    models.FloatField(
+                        editable=False,
+                        help_text="The charger's clock minus ours, as of its latest live message.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "connection_epoch",
+                    models.BigIntegerField(
+                        default=0,
+                        editable=False,
+                        help_text="Which connection owns the station: each new one raises it.",
+                    ),
+                ),
+                ("connected_at", models.DateTimeField(editable=False, null=True)),
+                ("disconnected_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "gateway_channel",
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        help_text="Channel-layer name of the process that holds the socket.",
+                        max_length=100,
+                    ),
+                ),
+                ("remote_address", models.CharField(blank=True, editable=False, max_length=64)),
             ],
             options={
-                'indexes': [models.Index(fields=['last_seen_at'], name='stations_station_last_seen')],
-                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('identity'), name='stations_station_identity_unique')],
+                "indexes": [models.Index(fields=["last_seen_at"], name="stations_station_last_seen")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("identity"), name="stations_station_identity_unique"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Notice',
+            name="Notice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('DiagnosticsStatusNotification', 'Diagnostics'), ('FirmwareStatusNotification', 'Firmware'), ('SignedFirmwareStatusNotification', 'Signed firmware'), ('LogStatusNotification', 'Log upload'), ('SecurityEventNotification', 'Security event'), ('DataTransfer', 'Data transfer')], max_length=40)),
-                ('status', models.CharField(blank=True, help_text="The station's word: Downloading, Uploaded, …", max_length=100)),
-                ('request_id', models.BigIntegerField(help_text='Of GetLog or SignedUpdateFirmware, where reported.', null=True)),
-                ('detail', models.TextField(blank=True, help_text='Tech info, or vendor id and message id with the data.')),
-                ('payload', models.JSONField()),
-                ('reported_at', models.DateTimeField(null=True)),
-                ('received_at', models.DateTimeField()),
-                ('digest', models.UUIDField(editable=False, help_text='Of message id and payload: a retried store finds its row.')),
-                ('station', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='stations.station')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("DiagnosticsStatusNotification", "Diagnostics"),
+                            ("FirmwareStatusNotification", "Firmware"),
+                            ("SignedFirmwareStatusNotification", "Signed firmware"),
+                            ("LogStatusNotification", "Log upload"),
+                            ("SecurityEventNotification", "Security event"),
+                            ("DataTransfer", "Data transfer"),
+                        ],
+                        max_length=40,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        blank=True, help_text="The station's word: Downloading, Uploaded, …", max_length=100
+                    ),
+                ),
+                (
+                    "request_id",
+                    models.BigIntegerField(help_text="Of GetLog or SignedUpdateFirmware, where reported.", null=True),
+                ),
+                (
+                    "detail",
+                    models.TextField(blank=True, help_text="Tech info, or vendor id and message id with the data."),
+                ),
+                ("payload", models.JSONField()),
+                ("reported_at", models.DateTimeField(null=True)),
+                ("received_at", models.DateTimeField()),
+                (
+                    "digest",
+                    models.UUIDField(
+                        editable=False, help_text="Of message id and payload: a retried store finds its row."
+                    ),
+                ),
+                (
+                    "station",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="notices", to="stations.station"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['station', 'kind', '-received_at'], name='stations_notice_latest')],
-                'constraints': [models.UniqueConstraint(fields=('station', 'received_at', 'digest'), name='stations_notice_unique')],
+                "indexes": [models.Index(fields=["station", "kind", "-received_at"], name="stations_notice_latest")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("station", "received_at", "digest"), name="stations_notice_unique")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Deviation',
+            name="Deviation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('firmware_version', models.CharField(blank=True, max_length=255)),
-                ('action', models.CharField(max_length=60)),
-                ('field', models.CharField(blank=True, max_length=200)),
-                ('rule', models.CharField(max_length=60)),
-                ('sample', models.CharField(blank=True, help_text='The raw text, as last seen.', max_length=200)),
-                ('first_seen_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField()),
-                ('count', models.BigIntegerField(default=0)),
-                ('station', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deviations', to='stations.station')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("firmware_version", models.CharField(blank=True, max_length=255)),
+                ("action", models.CharField(max_length=60)),
+                ("field", models.CharField(blank=True, max_length=200)),
+                ("rule", models.CharField(max_length=60)),
+                ("sample", models.CharField(blank=True, help_text="The raw text, as last seen.", max_length=200)),
+                ("first_seen_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField()),
+                ("count", models.BigIntegerField(default=0)),
+                (
+                    "station",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="deviations", to="stations.station"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('station', 'firmware_version', 'action', 'field', 'rule'), name='stations_deviation_unique')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("station", "firmware_version", "action", "field", "rule"),
+                        name="stations_deviation_unique",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='CertificateRequest',
+            name="CertificateRequest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('csr', models.TextField(verbose_name='certificate signing request')),
-                ('received_at', models.DateTimeField()),
-                ('digest', models.UUIDField(editable=False)),
-                ('station', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='certificate_requests', to='stations.station')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("csr", models.TextField(verbose_name="certificate signing request")),
+                ("received_at", models.DateTimeField()),
+                ("digest", models.UUIDField(editable=False)),
+                (
+                    "station",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="certificate_requests",
+                        to="stations.station",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('station', 'digest'), name='stations_certificaterequest_unique')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("station", "digest"), name="stations_certificaterequest_unique")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Boot',
+            name="Boot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField()),
-                ('answered_status', models.CharField(choices=[('Accepted', 'Accepted'), ('Pending', 'Pending'), ('Rejected', 'Rejected')], max_length=8)),
-                ('vendor', models.CharField(blank=True, max_length=255)),
-                ('model', models.CharField(blank=True, max_length=255)),
-                ('firmware_version', models.CharField(blank=True, max_length=255)),
-                ('payload', models.JSONField()),
-                ('station', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='boots', to='stations.station')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("received_at", models.DateTimeField()),
+                (
+                    "answered_status",
+                    models.CharField(
+                        choices=[("Accepted", "Accepted"), ("Pending", "Pending"), ("Rejected", "Rejected")],
+                        max_length=8,
+                    ),
+                ),
+                ("vendor", models.CharField(blank=True, max_length=255)),
+                ("model", models.CharField(blank=True, max_length=255)),
+                ("firmware_version", models.CharField(blank=True, max_length=255)),
+                ("payload", models.JSONField()),
+                (
+                    "station",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="boots", to="stations.station"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('station', 'received_at'), name='stations_boot_station_received_unique')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("station", "received_at"), name="stations_boot_station_received_unique"
+                    )
+                ],
             },
         ),
     ]

@@ -146,7 +146,8 @@ def touch_stations(*, seen: Mapping[int, tuple[int, datetime, float | None]]) ->
             SET last_seen_at = GREATEST(s.last_seen_at, v.seen_at), clock_drift_s = COALESCE(v.drift, s.clock_drift_s)
             FROM (
                 SELECT s2.id, v2.epoch, v2.seen_at, v2.drift
-                FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::float8[]) AS v2(id, epoch, seen_at, drift)
+                FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::float8[])
+                    AS v2(id, epoch, seen_at, drift)
                 JOIN stations_station s2 ON s2.id = v2.id
                 ORDER BY s2.id
                 FOR NO KEY UPDATE OF s2

@@ -40,7 +40,7 @@ class DeviationKey(NamedTuple):
 class DeviationCount(NamedTuple):
     """How often a deviation was seen since the last flush."""
 
-    count: int
+    times: int
     sample: str
     first_seen_at: datetime
     last_seen_at: datetime
@@ -137,7 +137,7 @@ def record_deviations(*, counts: Mapping[DeviationKey, DeviationCount]) -> None:
     for key in sorted(counts):
         seen = counts[key]
         updated = Deviation.objects.filter(**key._asdict()).update(
-            count=F("count") + seen.count, sample=seen.sample, last_seen_at=seen.last_seen_at
+            count=F("count") + seen.times, sample=seen.sample, last_seen_at=seen.last_seen_at
         )
         if updated or known[key.station_id] >= settings.DEVIATIONS_MAX_PER_STATION:
             continue
@@ -151,7 +151,7 @@ def record_deviations(*, counts: Mapping[DeviationKey, DeviationCount]) -> None:
                 ON CONFLICT (station_id, firmware_version, action, field, rule)
                 DO UPDATE SET count = stations_deviation.count + excluded.count, last_seen_at = excluded.last_seen_at
                 """,
-                [*key, seen.sample, seen.first_seen_at, seen.last_seen_at, seen.count],
+                [*key, seen.sample, seen.first_seen_at, seen.last_seen_at, seen.times],
             )
 
 

@@ -22,7 +22,7 @@ class RefusalKey(NamedTuple):
 class RefusalCount(NamedTuple):
     """How often a refusal happened since the last flush."""
 
-    count: int
+    times: int
     remote_address: str
     detail: str
     first_seen_at: datetime
@@ -54,7 +54,7 @@ def record_refusals(*, counts: Mapping[RefusalKey, RefusalCount]) -> None:
                     last_seen_at = GREATEST(stations_refusedconnection.last_seen_at, excluded.last_seen_at),
                     remote_address = excluded.remote_address, detail = excluded.detail
                 """,
-                [*key, seen.remote_address, seen.detail, seen.first_seen_at, seen.last_seen_at, seen.count],
+                [*key, seen.remote_address, seen.detail, seen.first_seen_at, seen.last_seen_at, seen.times],
             )
         cursor.execute(
             """

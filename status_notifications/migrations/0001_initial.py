@@ -7,33 +7,76 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('stations', '0001_initial'),
+        ("stations", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='StatusNotification',
+            name="StatusNotification",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('effective_at', timescale.db.models.fields.TimescaleDateTimeField(interval='7 days')),
-                ('received_at', models.DateTimeField()),
-                ('reported_at', models.DateTimeField(help_text='Only where it differs from the effective time.', null=True)),
-                ('connector_id', models.IntegerField(help_text='0 is the station itself.')),
-                ('status', models.SmallIntegerField(choices=[(0, ''), (1, 'Available'), (2, 'Preparing'), (3, 'Charging'), (4, 'SuspendedEVSE'), (5, 'SuspendedEV'), (6, 'Finishing'), (7, 'Reserved'), (8, 'Unavailable'), (9, 'Faulted')])),
-                ('error_code', models.TextField(default='NoError')),
-                ('info', models.TextField(blank=True, default='')),
-                ('vendor_id', models.TextField(blank=True, default='')),
-                ('vendor_error_code', models.TextField(blank=True, default='')),
-                ('station', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='status_notifications', to='stations.station')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("effective_at", timescale.db.models.fields.TimescaleDateTimeField(interval="7 days")),
+                ("received_at", models.DateTimeField()),
+                (
+                    "reported_at",
+                    models.DateTimeField(help_text="Only where it differs from the effective time.", null=True),
+                ),
+                ("connector_id", models.IntegerField(help_text="0 is the station itself.")),
+                (
+                    "status",
+                    models.SmallIntegerField(
+                        choices=[
+                            (0, ""),
+                            (1, "Available"),
+                            (2, "Preparing"),
+                            (3, "Charging"),
+                            (4, "SuspendedEVSE"),
+                            (5, "SuspendedEV"),
+                            (6, "Finishing"),
+                            (7, "Reserved"),
+                            (8, "Unavailable"),
+                            (9, "Faulted"),
+                        ]
+                    ),
+                ),
+                ("error_code", models.TextField(default="NoError")),
+                ("info", models.TextField(blank=True, default="")),
+                ("vendor_id", models.TextField(blank=True, default="")),
+                ("vendor_error_code", models.TextField(blank=True, default="")),
+                (
+                    "station",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="status_notifications",
+                        to="stations.station",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'status_notifications',
-                'indexes': [django.contrib.postgres.indexes.BrinIndex(fields=['effective_at'], name='status_notifications_by_time', pages_per_range=32)],
-                'constraints': [models.UniqueConstraint(fields=('station', 'connector_id', 'effective_at', 'status', 'error_code', 'vendor_error_code'), name='status_notifications_unique')],
+                "db_table": "status_notifications",
+                "indexes": [
+                    django.contrib.postgres.indexes.BrinIndex(
+                        fields=["effective_at"], name="status_notifications_by_time", pages_per_range=32
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=(
+                            "station",
+                            "connector_id",
+                            "effective_at",
+                            "status",
+                            "error_code",
+                            "vendor_error_code",
+                        ),
+                        name="status_notifications_unique",
+                    )
+                ],
             },
         ),
     ]

@@ -16,7 +16,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.storage]
 
 def message(station, status="Available", *, at=NOON, received_at=None, connector_id=1, error="NoError", **words):
     report = StatusReport(
-        connector_id, status, error, words.get("info", ""), words.get("vendor_id", ""), words.get("vendor_error", ""), at
+        connector_id,
+        status,
+        error,
+        words.get("info", ""),
+        words.get("vendor_id", ""),
+        words.get("vendor_error", ""),
+        at,
     )
     return StatusMessage(station.pk, station.connection_epoch, report, received_at or at or NOON, None)
 

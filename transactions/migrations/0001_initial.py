@@ -8,13 +8,12 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('connectors', '0001_initial'),
-        ('id_tags', '0001_initial'),
-        ('stations', '0001_initial'),
+        ("connectors", "0001_initial"),
+        ("id_tags", "0001_initial"),
+        ("stations", "0001_initial"),
     ]
 
     operations = [
@@ -23,149 +22,352 @@ class Migration(migrations.Migration):
             "DROP SEQUENCE transactions_transaction_id_seq",
         ),
         migrations.CreateModel(
-            name='Transaction',
+            name="Transaction",
             fields=[
-                ('id', models.AutoField(primary_key=True, serialize=False)),
-                ('transaction_id', models.PositiveIntegerField(db_default=models.Func(models.Value('transactions_transaction_id_seq'), function='nextval'), editable=False, help_text='As the station knows it.', unique=True)),
-                ('id_tag', models.CharField(blank=True, help_text='As reported.', max_length=255, verbose_name='id tag')),
-                ('id_tag_folded', id_tags.models.FoldedIdTagField(editable=False, max_length=255, source='id_tag')),
-                ('id_tag_info', models.JSONField(help_text='What the station was answered.', verbose_name='idTagInfo')),
-                ('accepted', models.BooleanField(help_text='Whether the tag was accepted at the start.')),
-                ('reservation_id', models.IntegerField(blank=True, null=True)),
-                ('reported_connector_id', models.IntegerField(editable=False)),
-                ('start_timestamp_raw', models.CharField(editable=False, max_length=255, null=True)),
-                ('meter_start_raw', models.CharField(editable=False, max_length=255, null=True)),
-                ('start_is_credible', models.BooleanField(editable=False)),
-                ('started_at', models.DateTimeField()),
-                ('start_reported_at', models.DateTimeField(null=True)),
-                ('start_received_at', models.DateTimeField()),
-                ('meter_start', models.BigIntegerField(null=True, verbose_name='meter start (Wh)')),
-                ('id_seen_at', models.DateTimeField(editable=False, help_text='When the station first named the id; until then a Start is a resend.', null=True)),
-                ('closing', models.CharField(choices=[('open', 'Open'), ('estimated', 'Estimated'), ('reported', 'Reported')], default='open', max_length=9)),
-                ('stopped_at', models.DateTimeField(null=True)),
-                ('stop_reported_at', models.DateTimeField(null=True)),
-                ('stop_received_at', models.DateTimeField(null=True)),
-                ('meter_stop', models.BigIntegerField(help_text='Null while the end is estimated.', null=True, verbose_name='meter stop (Wh)')),
-                ('stop_reason', models.CharField(blank=True, choices=[('DeAuthorized', 'De Authorized'), ('EmergencyStop', 'Emergency Stop'), ('EVDisconnected', 'Ev Disconnected'), ('HardReset', 'Hard Reset'), ('Local', 'Local'), ('Other', 'Other'), ('PowerLoss', 'Power Loss'), ('Reboot', 'Reboot'), ('Remote', 'Remote'), ('SoftReset', 'Soft Reset'), ('UnlockCommand', 'Unlock Command')], max_length=20)),
-                ('stop_id_tag', models.CharField(blank=True, max_length=255)),
-                ('stop_digest', models.UUIDField(editable=False, help_text="Of the StopTransaction's content.", null=True)),
-                ('estimated_stopped_at', models.DateTimeField(help_text='Kept when the reported end replaces it.', null=True)),
-                ('estimated_energy_wh', models.FloatField(null=True)),
-                ('estimate_cause', models.CharField(blank=True, choices=[('superseded', 'Another start on the connector'), ('staff', 'Closed by staff'), ('stale', 'No message for too long')], max_length=10)),
-                ('closed_by', models.CharField(blank=True, max_length=150)),
-                ('close_note', models.TextField(blank=True)),
-                ('energy_wh', models.FloatField(help_text='So far while open. Unknown while meter start is.', null=True, verbose_name='energy (Wh)')),
-                ('last_register_wh', models.FloatField(null=True)),
-                ('last_register_at', models.DateTimeField(null=True)),
-                ('power_w', models.FloatField(null=True, verbose_name='power (W)')),
-                ('power_at', models.DateTimeField(null=True)),
-                ('soc_percent', models.FloatField(null=True, verbose_name='state of charge (%)')),
-                ('soc_at', models.DateTimeField(null=True)),
-                ('last_message_at', models.DateTimeField(help_text='Received time of its latest message.')),
-                ('marks', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('clock_unset', 'Clock unset'), ('future_time', 'Time in the future'), ('meter_regression', 'Meter ran backwards'), ('meter_gap', 'Gap to the previous stop'), ('overlap', 'Overlaps another on the connector'), ('superseded', 'Superseded'), ('orphan_stop', 'Stop adopted without a usable id'), ('missing_stop', 'Stop never reported'), ('refused_tag', 'Tag refused'), ('not_accepted', 'Station not accepted at the time')], max_length=20), blank=True, default=list, size=None)),
-                ('connector', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transactions', to='connectors.connector')),
-                ('station', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transactions', to='stations.station')),
-                ('tag', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='transactions', to='id_tags.idtag')),
+                ("id", models.AutoField(primary_key=True, serialize=False)),
+                (
+                    "transaction_id",
+                    models.PositiveIntegerField(
+                        db_default=models.Func(models.Value("transactions_transaction_id_seq"), function="nextval"),
+                        editable=False,
+                        help_text="As the station knows it.",
+                        unique=True,
+                    ),
+                ),
+                (
+                    "id_tag",
+                    models.CharField(blank=True, help_text="As reported.", max_length=255, verbose_name="id tag"),
+                ),
+                ("id_tag_folded", id_tags.models.FoldedIdTagField(editable=False, max_length=255, source="id_tag")),
+                (
+                    "id_tag_info",
+                    models.JSONField(help_text="What the station was answered.", verbose_name="idTagInfo"),
+                ),
+                ("accepted", models.BooleanField(help_text="Whether the tag was accepted at the start.")),
+                ("reservation_id", models.IntegerField(blank=True, null=True)),
+                ("reported_connector_id", models.IntegerField(editable=False)),
+                ("start_timestamp_raw", models.CharField(editable=False, max_length=255, null=True)),
+                ("meter_start_raw", models.CharField(editable=False, max_length=255, null=True)),
+                ("start_is_credible", models.BooleanField(editable=False)),
+                ("started_at", models.DateTimeField()),
+                ("start_reported_at", models.DateTimeField(null=True)),
+                ("start_received_at", models.DateTimeField()),
+                ("meter_start", models.BigIntegerField(null=True, verbose_name="meter start (Wh)")),
+                (
+                    "id_seen_at",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="When the station first named the id; until then a Start is a resend.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "closing",
+                    models.CharField(
+                        choices=[("open", "Open"), ("estimated", "Estimated"), ("reported", "Reported")],
+                        default="open",
+                        max_length=9,
+                    ),
+                ),
+                ("stopped_at", models.DateTimeField(null=True)),
+                ("stop_reported_at", models.DateTimeField(null=True)),
+                ("stop_received_at", models.DateTimeField(null=True)),
+                (
+                    "meter_stop",
+                    models.BigIntegerField(
+                        help_text="Null while the end is estimated.", null=True, verbose_name="meter stop (Wh)"
+                    ),
+                ),
+                (
+                    "stop_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("DeAuthorized", "De Authorized"),
+                            ("EmergencyStop", "Emergency Stop"),
+                            ("EVDisconnected", "Ev Disconnected"),
+                            ("HardReset", "Hard Reset"),
+                            ("Local", "Local"),
+                            ("Other", "Other"),
+                            ("PowerLoss", "Power Loss"),
+                            ("Reboot", "Reboot"),
+                            ("Remote", "Remote"),
+                            ("SoftReset", "Soft Reset"),
+                            ("UnlockCommand", "Unlock Command"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("stop_id_tag", models.CharField(blank=True, max_length=255)),
+                (
+                    "stop_digest",
+                    models.UUIDField(editable=False, help_text="Of the StopTransaction's content.", null=True),
+                ),
+                (
+                    "estimated_stopped_at",
+                    models.DateTimeField(help_text="Kept when the reported end replaces it.", null=True),
+                ),
+                ("estimated_energy_wh", models.FloatField(null=True)),
+                (
+                    "estimate_cause",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("superseded", "Another start on the connector"),
+                            ("staff", "Closed by staff"),
+                            ("stale", "No message for too long"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("closed_by", models.CharField(blank=True, max_length=150)),
+                ("close_note", models.TextField(blank=True)),
+                (
+                    "energy_wh",
+                    models.FloatField(
+                        help_text="So far while open. Unknown while meter start is.",
+                        null=True,
+                        verbose_name="energy (Wh)",
+                    ),
+                ),
+                ("last_register_wh", models.FloatField(null=True)),
+                ("last_register_at", models.DateTimeField(null=True)),
+                ("power_w", models.FloatField(null=True, verbose_name="power (W)")),
+                ("power_at", models.DateTimeField(null=True)),
+                ("soc_percent", models.FloatField(null=True, verbose_name="state of charge (%)")),
+                ("soc_at", models.DateTimeField(null=True)),
+                ("last_message_at", models.DateTimeField(help_text="Received time of its latest message.")),
+                (
+                    "marks",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("clock_unset", "Clock unset"),
+                                ("future_time", "Time in the future"),
+                                ("meter_regression", "Meter ran backwards"),
+                                ("meter_gap", "Gap to the previous stop"),
+                                ("overlap", "Overlaps another on the connector"),
+                                ("superseded", "Superseded"),
+                                ("orphan_stop", "Stop adopted without a usable id"),
+                                ("missing_stop", "Stop never reported"),
+                                ("refused_tag", "Tag refused"),
+                                ("not_accepted", "Station not accepted at the time"),
+                            ],
+                            max_length=20,
+                        ),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    "connector",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transactions",
+                        to="connectors.connector",
+                    ),
+                ),
+                (
+                    "station",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="transactions", to="stations.station"
+                    ),
+                ),
+                (
+                    "tag",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transactions",
+                        to="id_tags.idtag",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='StopConflict',
+            name="StopConflict",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.UUIDField(editable=False)),
-                ('payload', models.JSONField()),
-                ('received_at', models.DateTimeField()),
-                ('transaction', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stop_conflicts', to='transactions.transaction')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.UUIDField(editable=False)),
+                ("payload", models.JSONField()),
+                ("received_at", models.DateTimeField()),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="stop_conflicts",
+                        to="transactions.transaction",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='OrphanMessage',
+            name="OrphanMessage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('StopTransaction', 'Stop'), ('MeterValues', 'Meter values')], max_length=16)),
-                ('transaction_ref', models.CharField(blank=True, max_length=255, verbose_name='reported transaction id')),
-                ('connector_id', models.IntegerField(help_text='Of meter values; a stop carries none.', null=True)),
-                ('digest', models.UUIDField(editable=False, help_text="Of the stop's content, or of connector and reported id.")),
-                ('id_tag', models.CharField(blank=True, max_length=255, verbose_name='id tag')),
-                ('meter_stop', models.BigIntegerField(null=True, verbose_name='meter stop (Wh)')),
-                ('stop_reason', models.CharField(blank=True, max_length=20)),
-                ('reported_at', models.DateTimeField(null=True)),
-                ('effective_at', models.DateTimeField(help_text='Of the stop, or of the first sample.')),
-                ('last_effective_at', models.DateTimeField(help_text='Of the last sample.', null=True)),
-                ('received_at', models.DateTimeField()),
-                ('last_received_at', models.DateTimeField()),
-                ('count', models.BigIntegerField(default=1, help_text='Messages received, resends included.')),
-                ('payload', models.JSONField(null=True)),
-                ('state', models.CharField(choices=[('waiting', 'Waiting for review'), ('adopted', 'Adopted'), ('dismissed', 'Dismissed')], default='waiting', max_length=9)),
-                ('resolved_by', models.CharField(blank=True, help_text='Blank where the system adopted it itself.', max_length=150)),
-                ('resolved_at', models.DateTimeField(null=True)),
-                ('resolution_note', models.TextField(blank=True)),
-                ('station', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orphans', to='stations.station')),
-                ('transaction', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orphans', to='transactions.transaction')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("StopTransaction", "Stop"), ("MeterValues", "Meter values")], max_length=16
+                    ),
+                ),
+                (
+                    "transaction_ref",
+                    models.CharField(blank=True, max_length=255, verbose_name="reported transaction id"),
+                ),
+                ("connector_id", models.IntegerField(help_text="Of meter values; a stop carries none.", null=True)),
+                (
+                    "digest",
+                    models.UUIDField(
+                        editable=False, help_text="Of the stop's content, or of connector and reported id."
+                    ),
+                ),
+                ("id_tag", models.CharField(blank=True, max_length=255, verbose_name="id tag")),
+                ("meter_stop", models.BigIntegerField(null=True, verbose_name="meter stop (Wh)")),
+                ("stop_reason", models.CharField(blank=True, max_length=20)),
+                ("reported_at", models.DateTimeField(null=True)),
+                ("effective_at", models.DateTimeField(help_text="Of the stop, or of the first sample.")),
+                ("last_effective_at", models.DateTimeField(help_text="Of the last sample.", null=True)),
+                ("received_at", models.DateTimeField()),
+                ("last_received_at", models.DateTimeField()),
+                ("count", models.BigIntegerField(default=1, help_text="Messages received, resends included.")),
+                ("payload", models.JSONField(null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting for review"),
+                            ("adopted", "Adopted"),
+                            ("dismissed", "Dismissed"),
+                        ],
+                        default="waiting",
+                        max_length=9,
+                    ),
+                ),
+                (
+                    "resolved_by",
+                    models.CharField(
+                        blank=True, help_text="Blank where the system adopted it itself.", max_length=150
+                    ),
+                ),
+                ("resolved_at", models.DateTimeField(null=True)),
+                ("resolution_note", models.TextField(blank=True)),
+                (
+                    "station",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="orphans", to="stations.station"
+                    ),
+                ),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orphans",
+                        to="transactions.transaction",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(fields=['connector', '-started_at'], name='transactions_by_connector'),
+            model_name="transaction",
+            index=models.Index(fields=["connector", "-started_at"], name="transactions_by_connector"),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(fields=['station', '-started_at'], name='transactions_by_station'),
+            model_name="transaction",
+            index=models.Index(fields=["station", "-started_at"], name="transactions_by_station"),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(fields=['id_tag_folded', '-started_at'], name='transactions_by_id_tag'),
+            model_name="transaction",
+            index=models.Index(fields=["id_tag_folded", "-started_at"], name="transactions_by_id_tag"),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(models.OrderBy(models.F('started_at'), descending=True), name='transactions_by_start'),
+            model_name="transaction",
+            index=models.Index(models.OrderBy(models.F("started_at"), descending=True), name="transactions_by_start"),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(condition=models.Q(('closing', 'open')), fields=['last_message_at'], name='transactions_open_silent'),
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("closing", "open")), fields=["last_message_at"], name="transactions_open_silent"
+            ),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['marks'], name='transactions_by_mark'),
+            model_name="transaction",
+            index=django.contrib.postgres.indexes.GinIndex(fields=["marks"], name="transactions_by_mark"),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('start_is_credible', True)), fields=('station', 'reported_connector_id', 'id_tag_folded', 'start_timestamp_raw', 'meter_start_raw'), name='transactions_start_credible_unique', nulls_distinct=False),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("start_is_credible", True)),
+                fields=("station", "reported_connector_id", "id_tag_folded", "start_timestamp_raw", "meter_start_raw"),
+                name="transactions_start_credible_unique",
+                nulls_distinct=False,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('id_seen_at', None)), fields=('station', 'reported_connector_id', 'id_tag_folded', 'start_timestamp_raw', 'meter_start_raw'), name='transactions_start_unseen_unique', nulls_distinct=False),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("id_seen_at", None)),
+                fields=("station", "reported_connector_id", "id_tag_folded", "start_timestamp_raw", "meter_start_raw"),
+                name="transactions_start_unseen_unique",
+                nulls_distinct=False,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('closing', 'open')), fields=('connector',), name='transactions_one_open_per_connector'),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("closing", "open")),
+                fields=("connector",),
+                name="transactions_one_open_per_connector",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.CheckConstraint(condition=models.Q(('transaction_id__gte', 1)), name='transactions_transaction_id_positive'),
+            model_name="transaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("transaction_id__gte", 1)), name="transactions_transaction_id_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.CheckConstraint(condition=models.Q(('energy_wh', None), ('energy_wh__gte', 0), _connector='OR'), name='transactions_energy_positive'),
+            model_name="transaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("energy_wh", None), ("energy_wh__gte", 0), _connector="OR"),
+                name="transactions_energy_positive",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closing', 'open'), ('stopped_at', None)), models.Q(models.Q(('closing', 'open'), _negated=True), ('stopped_at__isnull', False)), _connector='OR'), name='transactions_closed_has_end'),
+            model_name="transaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("closing", "open"), ("stopped_at", None)),
+                    models.Q(models.Q(("closing", "open"), _negated=True), ("stopped_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="transactions_closed_has_end",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.CheckConstraint(condition=models.Q(('meter_stop', None), ('closing', 'reported'), _connector='OR'), name='transactions_meter_stop_is_reported'),
+            model_name="transaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("meter_stop", None), ("closing", "reported"), _connector="OR"),
+                name="transactions_meter_stop_is_reported",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stopconflict',
-            constraint=models.UniqueConstraint(fields=('transaction', 'digest'), name='transactions_stopconflict_unique'),
+            model_name="stopconflict",
+            constraint=models.UniqueConstraint(
+                fields=("transaction", "digest"), name="transactions_stopconflict_unique"
+            ),
         ),
         migrations.AddIndex(
-            model_name='orphanmessage',
-            index=models.Index(fields=['state', '-received_at'], name='transactions_orphan_review'),
+            model_name="orphanmessage",
+            index=models.Index(fields=["state", "-received_at"], name="transactions_orphan_review"),
         ),
         migrations.AddConstraint(
-            model_name='orphanmessage',
-            constraint=models.UniqueConstraint(fields=('station', 'kind', 'digest'), name='transactions_orphan_unique'),
+            model_name="orphanmessage",
+            constraint=models.UniqueConstraint(
+                fields=("station", "kind", "digest"), name="transactions_orphan_unique"
+            ),
         ),
     ]

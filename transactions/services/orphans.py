@@ -89,7 +89,11 @@ def adopt_orphan(*, orphan_id: int, transaction_id: int, resolved_by: str, note:
     orphan = _locked_waiting(orphan_id)
     row = Transaction.objects.get(transaction_id=transaction_id)
     Connector.objects.select_for_update(no_key=True).get(pk=row.connector_id)
-    row = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("connector", "station").get(pk=row.pk)
+    row = (
+        Transaction.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("connector", "station")
+        .get(pk=row.pk)
+    )
     if row.station_id != orphan.station_id:
         raise OrphanDoesNotFit("the transaction belongs to another station")
     if orphan.kind == OrphanKind.STOP:

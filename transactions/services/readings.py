@@ -174,5 +174,3 @@ def _keep_for_review(ref: TransactionRef) -> None:
                 ref.effective_at, ref.last_effective_at, ref.received_at, ref.received_at,
             ],
         )  # fmt: skip
-
-

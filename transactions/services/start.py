@@ -30,7 +30,7 @@ class ConnectionSuperseded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StartAnswer:
-    """What a StartTransaction is answered. `is_cacheable`: the start's time is credible, so a repeat is no new start."""
+    """What a StartTransaction is answered. `is_cacheable`: the start's time is credible: a repeat is no new start."""
 
     transaction_id: int
     id_tag_info: dict[str, str]

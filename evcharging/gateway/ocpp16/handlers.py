@@ -211,9 +211,7 @@ async def progress(message: Message, kind: str) -> Answer:
 
 async def security_event_notification(message: Message) -> Answer:
     """SecurityEventNotification, security white paper."""
-    event = translate.security_event(
-        message.payload, zone=message.charge_point.zone, deviations=message.deviations
-    )
+    event = translate.security_event(message.payload, zone=message.charge_point.zone, deviations=message.deviations)
     await domain.committed(
         stations.record_notice,
         station_id=message.charge_point.station.station_id,
