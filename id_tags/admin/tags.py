@@ -9,11 +9,12 @@ from django.contrib.admin import ModelAdmin
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import Format
+from import_export.results import Result
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.decorators import display
@@ -22,9 +23,12 @@ from unfold.views import ChangeList
 from evcharging.back_office import cells
 from evcharging.back_office.classes import BackOfficeAdmin, BoundedChangeList
 from evcharging.back_office.panels import PanelPage
+from evcharging.tables.table import UnreadableTable
+from id_tags.formats import AnyTable, GuardedCSV, TextXLSX
 from id_tags.models import IdTag, IdTagStatus, fold_id_tag
-from id_tags.resources import FORMATS, IdTagResource
+from id_tags.resources import IdTagResource
 from id_tags.services import set_id_tags_status, tags_saved
+from id_tags.uploads import UploadStorage
 
 STATUS_KINDS = {
     IdTagStatus.ACCEPTED: cells.GOOD,
@@ -98,6 +102,7 @@ class IdTagAdmin(ImportExportMixin, PanelPage, BackOfficeAdmin):
     resource_classes = (IdTagResource,)
     import_form_class = ImportForm
     export_form_class = ExportForm
+    tmp_storage_class = UploadStorage
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return IdTagChangeList
@@ -186,7 +191,28 @@ class IdTagAdmin(ImportExportMixin, PanelPage, BackOfficeAdmin):
         return self.has_view_permission(request)
 
     def get_import_formats(self) -> Sequence[type[Format]]:
-        return FORMATS
+        return (AnyTable,)
 
     def get_export_formats(self) -> Sequence[type[Format]]:
-        return FORMATS
+        return (GuardedCSV, TextXLSX)
+
+    def add_data_read_fail_error_to_form(self, form: forms.Form, error: Exception) -> None:
+        """Say what is wrong with the file, not what the exception is called."""
+        if isinstance(error, UnreadableTable):
+            form.add_error("import_file", f"{error}.")
+        else:
+            super().add_data_read_fail_error_to_form(form, error)
+
+    def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().process_import(request, **kwargs)
+        except FileNotFoundError:
+            self.message_user(request, "Nothing was imported: the preview has expired.", messages.ERROR)
+            return HttpResponseRedirect("../import/")
+
+    def process_result(self, result: Result, request: HttpRequest) -> HttpResponse:
+        """Report success only where there was one."""
+        if result.has_errors() or result.has_validation_errors():
+            self.message_user(request, "Nothing was imported: look at the preview again.", messages.ERROR)
+            return HttpResponseRedirect("../import/")
+        return super().process_result(result, request)

@@ -76,7 +76,7 @@ def findings(station: Station, *, is_online: bool, refusals: list[RefusedConnect
             Finding("warning", "Waits to be accepted: its boots are answered Pending, and it must not charge.")
         )
     if station.registration_status == RegistrationStatus.REJECTED:
-        found.append(Finding("danger", "Rejected: its boots are answered Rejected; it must not charge."))
+        found.append(Finding("danger", "Rejected: its boots are answered Rejected, and it must not charge."))
     for refusal in refusals:
         if refusal.last_seen_at >= now - RECENT and (not is_online or refusal.last_seen_at >= _connected(station)):
             found.append(

@@ -66,7 +66,8 @@ def _set_and_show(
             set_station_password(station_id=station.pk, password=password)
         model_admin.log_changes(request, stations, "Password set.")
     request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]
-    response = TemplateResponse(
+    # The admin answers with no-store: no browser or proxy keeps it.
+    return TemplateResponse(
         request,
         "admin/stations/passwords.html",
         {
@@ -77,5 +78,3 @@ def _set_and_show(
             "back_url": back_url,
         },
     )
-    response["Cache-Control"] = "no-store"
-    return response

@@ -1,0 +1,68 @@
+"""What the tests of all admin classes share: staff with few permissions, and counting queries."""
+
+import html
+import re
+from collections.abc import Callable
+
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+
+def staff(*permissions: str) -> Client:
+    """Return the browser of a member of staff with these permissions ("stations.view_station")."""
+    user = User.objects.create_user(f"staff-{User.objects.count()}", password="x", is_staff=True)
+    for permission in permissions:
+        app_label, _, codename = permission.partition(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=app_label, codename=codename))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def page(client: Client, path: str, status: int = 200) -> str:
+    """Return a page."""
+    response = client.get(path)
+    assert response.status_code == status, (path, response.status_code, response.headers.get("location"))
+    return response.content.decode()
+
+
+def queries(client: Client, path: str) -> int:
+    """Return how many queries a page runs."""
+    with CaptureQueriesContext(connection) as captured:
+        page(client, path)
+    return len(captured)
+
+
+def queries_grow(client: Client, path: str, make: Callable[[int], object]) -> int:
+    """Return how many queries more a list runs for 20 rows than for 2; `make(number)` makes a row."""
+    for number in range(2):
+        make(number)
+    page(client, path)  # content types are cached from the second request on
+    few = queries(client, path)
+    for number in range(2, 20):
+        make(number)
+    return queries(client, path) - few
+
+
+def messages(client: Client) -> list[str]:
+    """Return what the page after an action says; the action's response was followed."""
+    text = client.get("/admin/").content.decode()
+    found = re.findall(r'<div class="(?:errornote )?mb-3 px-3 py-2.5 [^"]*">(.*?)</div>', text, re.S)
+    return [html.unescape(message).strip() for message in found]
+
+
+def words(text: str, pattern: str = r'<tr class="data-row.*?</tr>') -> list[list[str]]:
+    """Return the cells of each row of a list, as a person reads them."""
+    rows = re.findall(pattern, text, re.S)
+    found = []
+    for row in rows:
+        cells = re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.S)
+        found.append([" ".join(html.unescape(re.sub(r"<[^>]+>", " ", cell)).split()) for cell in cells])
+    return found
+
+
+def findings(text: str) -> list[str]:
+    """Return what stands out on a row's page."""
+    return [html.unescape(found) for found in re.findall(r'<li class="bo-finding bo-\w+">(.*?)</li>', text)]
