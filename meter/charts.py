@@ -9,7 +9,25 @@ from meter.selectors import Curve
 
 TIME_STEPS = [
     timedelta(minutes=minutes)
-    for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7 * 1440, 30 * 1440, 365 * 1440)
+    for minutes in (
+        1,
+        2,
+        5,
+        10,
+        15,
+        30,
+        60,
+        120,
+        180,
+        360,
+        720,
+        1440,
+        2880,
+        7 * 1440,
+        30 * 1440,
+        90 * 1440,
+        365 * 1440,
+    )
 ]
 
 
