@@ -182,13 +182,14 @@ async def meter_values(message: Message) -> Answer:
 async def data_transfer(message: Message) -> Answer:
     """DataTransfer, OCPP 1.6 §4.3: no vendor's messages are understood yet; all are stored."""
     transfer = translate.data_transfer(message.payload)
+    name = f"{transfer.vendor_id} {transfer.message_id}".strip()
     await domain.committed(
         stations.record_data_transfer,
         station_id=message.charge_point.station.station_id,
         unique_id=message.unique_id,
         payload=message.original,
         received_at=message.received_at,
-        detail=f"{transfer.vendor_id} {transfer.message_id}: {transfer.data}",
+        detail=f"{name}: {transfer.data}" if transfer.data else name,
     )
     return Answer({"status": "UnknownVendorId"})
 
