@@ -34,6 +34,7 @@ class Transport(Protocol):
     """The live socket under a connection, where the server offers it."""
 
     last_frame_at: float
+    reading_paused: bool
 
     def ping(self) -> None: ...
     def abort(self) -> None: ...
@@ -59,13 +60,15 @@ class ChargePoint:
         self.process = process
         self._last_message_at = time.monotonic()
         self.flushed_frame_at = 0.0
+        self.on_change: Callable[[], None] = lambda: None
         self.use(station)
 
     def use(self, station: ConnectedStation) -> None:
-        """Take over what staff or a BootNotification changed."""
+        """Take over what staff or a BootNotification changed; `on_change` is told."""
         self.station = station
         self.zone = ZoneInfo(station.time_zone)
         self.quirks = Quirks(zone=self.zone, id_tag_transform=station.id_tag_transform)
+        self.on_change()
 
     def on_boot(self, status: str, firmware_version: str, now: datetime) -> None:
         """Take over what a BootNotification told and was answered."""

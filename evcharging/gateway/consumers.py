@@ -157,7 +157,7 @@ class UnknownPathConsumer(ChargePointConsumer):
 class Liveness:
     """Pings a silent charger and drops one that is silent for too long, each as its station says.
 
-    One timer per connection, moved on only when it fires; any frame counts as a sign of life.
+    One timer per connection, moved on only when it fires or its station changes; any frame counts as a sign of life.
     """
 
     def __init__(self, charge_point: ChargePoint) -> None:
@@ -167,18 +167,25 @@ class Liveness:
         self._closing: asyncio.Future[None] | None = None
 
     def start(self) -> None:
+        self._charge_point.on_change = self._check
         self._check()
 
     def stop(self) -> None:
+        self._charge_point.on_change = lambda: None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _check(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         loop = asyncio.get_running_loop()
         station, transport = self._charge_point.station, self._charge_point.transport
         silent_s = loop.time() - self._charge_point.last_frame_at
-        limits = [60.0]  # look again within a minute: staff may have set a limit
+        if transport is not None and transport.reading_paused:
+            silent_s = 0.0  # it is we who do not listen
+        waits = []
         if station.idle_limit_s:
             if silent_s >= station.idle_limit_s:
                 logger.info("%s is silent for %.0f s: dropped", station.identity, silent_s)
@@ -187,12 +194,13 @@ class Liveness:
                 else:
                     self._closing = asyncio.ensure_future(self._charge_point.close(NORMAL))
                 return
-            limits.append(station.idle_limit_s - silent_s)
+            waits.append(station.idle_limit_s - silent_s)
         if station.ping_interval_s and transport is not None:
             since_ping_s = min(silent_s, loop.time() - self._pinged_at)
             if since_ping_s >= station.ping_interval_s:
                 transport.ping()
                 self._pinged_at = loop.time()
                 since_ping_s = 0.0
-            limits.append(station.ping_interval_s - since_ping_s)
-        self._timer = loop.call_later(max(min(limits), 0.1), self._check)
+            waits.append(station.ping_interval_s - since_ping_s)
+        if waits:
+            self._timer = loop.call_later(max(min(waits), 0.1), self._check)
