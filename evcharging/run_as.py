@@ -12,13 +12,17 @@ import os
 import sys
 
 _PR_SET_KEEPCAPS = 8
+_PR_GET_SECUREBITS = 27
+_PR_SET_SECUREBITS = 28
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 #: Tried in this order: the first passes folders and reads files; the second, which is all that some
 #: containers have, also writes.
 _CAP_DAC_READ_SEARCH = 2
 _CAP_DAC_OVERRIDE = 1
+_CAP_SETPCAP = 8
 
 
 class _Header(ctypes.Structure):
@@ -30,23 +34,27 @@ class _Data(ctypes.Structure):
 
 
 def _reachable(paths: list[str]) -> bool:
-    for path in paths:
-        try:
-            os.stat(os.path.join(path, ".") if os.path.isdir(path) else path)
-            if not os.access(path, os.R_OK | os.X_OK, effective_ids=True):
-                return False
-        except OSError:
-            return False
-    return True
+    return all(os.access(path, os.R_OK | os.X_OK) for path in paths)
 
 
-def _raise_capability(capability: int) -> bool:
-    """Make `capability`, which the process is still permitted, survive the exec."""
+def _set_capabilities(libc: ctypes.CDLL, *, effective: int, kept: int) -> bool:
+    data = (_Data * 2)(_Data(effective, kept, kept & effective), _Data(0, 0, 0))
+    return bool(libc.capset(ctypes.byref(_Header(_LINUX_CAPABILITY_VERSION_3, 0)), data) == 0)
+
+
+def _keep_capability(capability: int) -> bool:
+    """Make `capability`, which the process is still permitted, survive the exec, and no other.
+
+    PostgreSQL asks access(2) about its files, which leaves capabilities out of account unless NO_SETUID_FIXUP is set.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
-    data = (_Data * 2)(_Data(1 << capability, 1 << capability, 1 << capability), _Data(0, 0, 0))
-    if libc.capset(ctypes.byref(_Header(_LINUX_CAPABILITY_VERSION_3, 0)), data) != 0:
-        return False
-    return bool(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0) == 0)
+    both = 1 << capability | 1 << _CAP_SETPCAP
+    return (
+        _set_capabilities(libc, effective=both, kept=both)
+        and libc.prctl(_PR_SET_SECUREBITS, libc.prctl(_PR_GET_SECUREBITS) | _SECBIT_NO_SETUID_FIXUP, 0, 0, 0) == 0
+        and _set_capabilities(libc, effective=1 << capability, kept=1 << capability)
+        and libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0) == 0
+    )
 
 
 def main(arguments: list[str]) -> None:
@@ -61,7 +69,7 @@ def main(arguments: list[str]) -> None:
     os.setresuid(uid, uid, uid) if hasattr(os, "setresuid") else os.setuid(uid)
     if not _reachable(paths) and not (
         sys.platform == "linux"
-        and any(_raise_capability(capability) for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE))
+        and any(_keep_capability(capability) for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE))
         and _reachable(paths)
     ):
         sys.exit(f"user {uid} cannot enter the folders of {' and '.join(paths)}")
