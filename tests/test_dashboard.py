@@ -108,7 +108,7 @@ def test_dashboard_shows_only_what_the_viewer_may_see():
 def test_navigation_shows_only_what_the_viewer_may_see(admin_client):
     def links(text: str) -> list[str]:
         sidebar = text[text.index('id="nav-sidebar-apps"') : text.index("</nav>")]
-        return [link for link in re.findall(r'<a href="(/admin/\w+/\w+/)"', sidebar)]
+        return re.findall(r'<a href="(/admin/\w+/\w+/)"', sidebar)
 
     assert links(page(staff("stations.view_station"), HOME)) == ["/admin/stations/station/"]
     everything = links(page(admin_client, HOME))
