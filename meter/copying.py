@@ -58,8 +58,9 @@ def insert_samples(rows: Iterable[SampleRow]) -> None:
     """Store samples inside the current database transaction; those that are stored already are left as they are."""
     connection.ensure_connection()
     link = connection.connection
-    # The driver's own cursor: its statements stay prepared on the connection.
-    with link.cursor() as cursor:
+    # The driver's own cursor: its statements stay prepared on the connection. Its errors become Django's, by which
+    # the gateway knows a connection that was lost.
+    with connection.wrap_database_errors, link.cursor() as cursor:
         if not getattr(link, _HAS_TABLE, False):
             cursor.execute(_CREATE_TABLE)
             # Only once it is committed: a rollback takes the table with it.

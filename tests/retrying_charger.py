@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -37,7 +38,6 @@ class Session:
     status: str = ""
     answered_samples: int = 0
     is_stopped: bool = False
-    all_ids: set[int] = field(default_factory=set)
 
 
 class Link:
@@ -68,8 +68,13 @@ class Link:
         await self.socket.send(frame)
 
     async def receive(self, timeout_s: float) -> Any:
+        """Return the next answer; a command of the server's is answered in between: this charger knows none."""
         async with asyncio.timeout(timeout_s):
-            return json.loads(await self.socket.recv())
+            while True:
+                frame = json.loads(await self.socket.recv())
+                if frame[0] != 2:
+                    return frame
+                await self.send(json.dumps([4, frame[1], "NotSupported", "", {}]))
 
     async def call(self, unique_id: str, action: str, payload: Any, timeout_s: float = 10.0) -> Any:
         """Return the payload of the CALLRESULT.
@@ -99,7 +104,8 @@ class RetryingCharger:
 
     The chances are of each message: `lose` drops the connection as soon as the frame is out, and the answer with it;
     `repeat` sends the frame twice; `move` sends it on the old connection and on a new one to the next URL.
-    A message sent again keeps its message id or gets a new one, as OCPP-J allows.
+    A message sent again, `pause_s` (from, to) later, keeps its message id or gets a new one, as OCPP-J allows.
+    `answered` counts answers by Action; `close_codes` are those of sockets that were closed under a message.
     """
 
     def __init__(
@@ -109,17 +115,20 @@ class RetryingCharger:
         *,
         seed: int,
         answer_s: float = 10.0,
+        pause_s: tuple[float, float] = (0.02, 0.2),
         lose: float = 0.0,
         repeat: float = 0.0,
         move: float = 0.0,
     ) -> None:
         self.urls, self.identity = list(urls), identity
         self.random = Random(seed)
-        self.answer_s = answer_s
+        self.answer_s, self.pause_s = answer_s, pause_s
         self.lose, self.repeat, self.move = lose, repeat, move
         self.link: Link | None = None
         self.left: list[Link] = []
-        self.connections = self.resends = self.answers = 0
+        self.connections = self.resends = 0
+        self.answered: Counter[str] = Counter()
+        self.close_codes: list[int] = []
         self.latencies: list[float] = []
         self._next_url = self.random.randrange(len(self.urls))
         self._next_id = 0
@@ -135,14 +144,16 @@ class RetryingCharger:
                 began = asyncio.get_running_loop().time()
                 try:
                     result = await self._attempt(unique_id, action, payload)
-                except LOST:
+                except LOST as error:
+                    if isinstance(error, ConnectionClosed):
+                        self.close_codes.append(error.rcvd.code if error.rcvd else 1006)
                     self.drop()
                     self.resends += 1
-                    await asyncio.sleep(self.random.uniform(0.02, 0.2))
+                    await asyncio.sleep(self.random.uniform(*self.pause_s))
                     if self.random.random() < 0.5:
                         unique_id = self._new_id()
                 else:
-                    self.answers += 1
+                    self.answered[action] += 1
                     self.latencies.append(asyncio.get_running_loop().time() - began)
                     return result
 
@@ -170,6 +181,11 @@ class RetryingCharger:
         await link.send(frame)
         return result_of(await link.receive(self.answer_s), unique_id)
 
+    @property
+    def answers(self) -> int:
+        """How many messages were answered."""
+        return self.answered.total()
+
     async def connected(self) -> Link:
         if self.link is None:
             self._next_url = (self._next_url + 1) % len(self.urls)
@@ -187,6 +203,12 @@ class RetryingCharger:
         for link in [*self.left, *([self.link] if self.link else [])]:
             await link.close()
         self.left, self.link = [], None
+
+    async def __aenter__(self) -> "RetryingCharger":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
 
     def _new_id(self) -> str:
         self._next_id += 1
