@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from evcharging.api.framework import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401 - the API's
 from evcharging.back_office import DATE_FORMAT, DATETIME_FORMAT, TIME_FORMAT, UNFOLD  # noqa: F401 - the admin's
 from evcharging.database_url import parse_database_url
 from evcharging.embedded import EmbeddedServers
@@ -29,6 +30,10 @@ BIND = ENVIRONMENT.text("BIND", "127.0.0.1")
 
 # A storm of chargers after a power cut must fit (the kernel caps it at net.core.somaxconn).
 LISTEN_BACKLOG = ENVIRONMENT.integer("LISTEN_BACKLOG", 4096, minimum=1)
+
+# Server processes that share the port, and how fast a stop sends a process's chargers to the others (0: all at once).
+PROCESSES = ENVIRONMENT.integer("PROCESSES", 1, minimum=1, maximum=128)
+DRAIN_PER_S = ENVIRONMENT.number("DRAIN_PER_S", 500, minimum=0)
 
 # Behind a proxy that terminates TLS: cookies for https alone, HSTS, and the proxy's X-Forwarded-* are believed.
 BEHIND_TLS_PROXY = ENVIRONMENT.flag("BEHIND_TLS_PROXY")
@@ -78,8 +83,13 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "import_export",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "channels",
     "evcharging",
+    "evcharging.api",
     "stations",
     "connectors",
     "id_tags",
@@ -90,6 +100,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "evcharging.health.HealthMiddleware",
+    "evcharging.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -192,6 +203,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 
+# The API: how many requests a minute each token has (0: any number).
+API_THROTTLE = ENVIRONMENT.integer("API_THROTTLE", 600, minimum=0)
+
 # Security: `make run` serves its admin over plain HTTP; production is behind TLS.
 X_FRAME_OPTIONS = "DENY"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin" if BEHIND_TLS_PROXY else None
@@ -244,8 +258,20 @@ OCPP_PING_INTERVAL_S = ENVIRONMENT.integer("OCPP_PING_INTERVAL_S", 60, minimum=0
 OCPP_IDLE_LIMIT_S = ENVIRONMENT.integer("OCPP_IDLE_LIMIT_S", 900, minimum=0)
 OCPP_HEARTBEAT_INTERVAL_S = ENVIRONMENT.integer("OCPP_HEARTBEAT_INTERVAL_S", 300, minimum=1)
 OCPP_CALL_TIMEOUT_S = ENVIRONMENT.number("OCPP_CALL_TIMEOUT_S", 30, minimum=0.1)
+OCPP_READ_CONFIGURATION = ENVIRONMENT.flag("OCPP_READ_CONFIGURATION", True)
+COMMAND_EXPIRY_S = ENVIRONMENT.number("COMMAND_EXPIRY_S", 120, minimum=1)
 GATEWAY_DB_THREADS = ENVIRONMENT.integer("GATEWAY_DB_THREADS", 4, minimum=1)
 DB_HOLD_S = ENVIRONMENT.number("DB_HOLD_S", 30, minimum=0)
 
 # Transactions: a transaction with no message for this long no longer counts against its tag's limit.
 TX_STALE_H = ENVIRONMENT.number("TX_STALE_H", 24, minimum=0)
+
+# Meter values: when they are rolled up, and how long what is kept (0: for ever).
+ROLLUP_LAG_S = ENVIRONMENT.integer("ROLLUP_LAG_S", 3600, minimum=600)
+METER_VALUES_RETENTION_DAYS = ENVIRONMENT.integer("METER_VALUES_RETENTION_DAYS", 0, minimum=0)
+ROLLUP_15M_RETENTION_DAYS = ENVIRONMENT.integer("ROLLUP_15M_RETENTION_DAYS", 0, minimum=0)
+ROLLUP_DAY_RETENTION_DAYS = ENVIRONMENT.integer("ROLLUP_DAY_RETENTION_DAYS", 0, minimum=0)
+STATUS_RETENTION_DAYS = ENVIRONMENT.integer("STATUS_RETENTION_DAYS", 0, minimum=0)
+# TimescaleDB: the span of a chunk, and the age from which chunks are compressed (Community edition; 0: never).
+METER_CHUNK_HOURS = ENVIRONMENT.integer("METER_CHUNK_HOURS", 24, minimum=1)
+COMPRESS_AFTER_DAYS = ENVIRONMENT.integer("COMPRESS_AFTER_DAYS", 14, minimum=0)

@@ -5,7 +5,14 @@ from collections.abc import Iterable
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
-from stations.models import Station
+from stations.models import Command, CommandStatus, Station
+
+
+def stations_with_queue(*, gateway_channel: str) -> list[int]:
+    """Return the stations of a gateway process for which commands are queued."""
+    queued = Command.objects.filter(status=CommandStatus.QUEUED, station__gateway_channel=gateway_channel)
+    connected = queued.filter(station__disconnected_at=None)
+    return list(connected.order_by("station_id").values_list("station_id", flat=True).distinct())
 
 
 def presence_key(station_id: int) -> str:

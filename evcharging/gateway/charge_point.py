@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
-from evcharging.gateway import frames, schemas
+from evcharging import ocpp16_schemas as schemas
+from evcharging.gateway import frames
+from evcharging.gateway.calls import Caller, Reply
 from evcharging.gateway.deviations import Applied
 from evcharging.gateway.domain import DatabaseAway
 from evcharging.gateway.frames import Call
@@ -58,6 +60,7 @@ class ChargePoint:
         self.close = close
         self.transport = transport
         self.process = process
+        self.caller = Caller(self)
         self._last_message_at = time.monotonic()
         self.flushed_frame_at = 0.0
         self.on_change: Callable[[], None] = lambda: None
@@ -119,10 +122,12 @@ class ChargePoint:
                     "received": mask_id_tags(text[:MAX_LOGGED_FRAME]),
                 },
             )
-            self._count("", [Applied("broken_frame", "", text[:200])])
+            self.count("", [Applied("broken_frame", "", text[:200])])
             if frame.unique_id is None:
                 return None
             return frames.call_error(frame.unique_id, frame.code, frame.description)
+        if not isinstance(frame, frames.Ignored) and self.caller.on_reply(Reply(frame, text)):
+            return None
         # Answers to CALLs that nobody made or waits for any more, and message types that 1.6 tells us to ignore.
         logger.debug("%s sent a frame without effect: %s", self.station.identity, type(frame).__name__)
         return None
@@ -145,7 +150,7 @@ class ChargePoint:
         if not self.is_accepted and action in TRANSACTION_ACTIONS:
             deviations.append(Applied("station_not_accepted", "", ""))
         if received.error is not None:
-            self._count(action, [*deviations, Applied("not_understood", received.error.field, text[:200])])
+            self.count(action, [*deviations, Applied("not_understood", received.error.field, text[:200])])
             return frames.call_error(unique_id, received.error.code, received.error.message)
         message = Message(
             charge_point=self,
@@ -157,7 +162,7 @@ class ChargePoint:
         )
         result = await self._handled(handler, message, action)
         if deviations:
-            self._count(action, deviations)
+            self.count(action, deviations)
         if result is None:
             return frames.call_error(unique_id, "InternalError", "")
         reply = frames.call_result(unique_id, result.payload)
@@ -186,7 +191,8 @@ class ChargePoint:
             return None
         return result
 
-    def _count(self, action: str, deviations: list[Applied]) -> None:
+    def count(self, action: str, deviations: list[Applied]) -> None:
+        """Count the rules that one message needed."""
         now = datetime.now(UTC)
         for deviation in deviations:
             self.process.tallies.deviation(self.station, action, deviation, now)

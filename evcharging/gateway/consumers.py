@@ -29,6 +29,8 @@ class ChargePointConsumer(AsyncConsumer):
     other processes arrives through the one receiver of `process.GatewayProcess`.
     """
 
+    _is_closed = False
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scope, self.base_send = scope, send
         await receive()  # websocket.connect
@@ -40,7 +42,7 @@ class ChargePointConsumer(AsyncConsumer):
             return
         liveness = Liveness(charge_point)
         try:
-            await process.register(charge_point, self._previous_channel)
+            await process.register(charge_point, self._admission)
             liveness.start()
             await self._serve(charge_point, receive)
         finally:
@@ -96,10 +98,8 @@ class ChargePointConsumer(AsyncConsumer):
             logger.warning("%s refused from %s: %s", identity, remote_address, refusal.label)
             await self._refuse(auth.REFUSAL_STATUS[refusal])
             return None
-        self._previous_channel = admission.previous_channel
-        await self.base_send(
-            {"type": "websocket.accept", "subprotocol": subprotocol or auth.assumed_subprotocol(offered)}
-        )
+        self._admission = admission
+        await self._send({"type": "websocket.accept", "subprotocol": subprotocol or auth.assumed_subprotocol(offered)})
         logger.info("%s connected from %s", identity, remote_address)
         return ChargePoint(
             admission.station,
@@ -110,7 +110,7 @@ class ChargePointConsumer(AsyncConsumer):
         )
 
     async def _serve(self, charge_point: ChargePoint, receive: Any) -> None:
-        send = self.base_send
+        send = self._send
         while True:
             message = await receive()
             if message["type"] != "websocket.receive":
@@ -132,17 +132,27 @@ class ChargePointConsumer(AsyncConsumer):
                 await send({"type": "websocket.send", "text": reply})
 
     async def _send_text(self, text: str) -> None:
-        await self.base_send({"type": "websocket.send", "text": text})
+        await self._send({"type": "websocket.send", "text": text})
 
     async def _close(self, code: int) -> None:
-        await self.base_send({"type": "websocket.close", "code": code})
+        await self._send({"type": "websocket.close", "code": code})
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        """Send to a socket that may be closed: our server ignores that, others raise in whoever closes it."""
+        if self._is_closed:
+            return
+        self._is_closed = message["type"] == "websocket.close"
+        try:
+            await self.base_send(message)
+        except OSError:
+            self._is_closed = True
 
     async def _refuse(self, status: int) -> None:
         if "websocket.http.response" in self.scope.get("extensions", {}):
             for message in auth.denial(status):
-                await self.base_send(message)
+                await self._send(message)
         else:
-            await self.base_send({"type": "websocket.close"})
+            await self._send({"type": "websocket.close"})
 
 
 class UnknownPathConsumer(ChargePointConsumer):

@@ -2,7 +2,7 @@
 
 import inspect
 
-from evcharging.gateway import schemas
+from evcharging import ocpp16_schemas as schemas
 from evcharging.gateway.ocpp16.handlers import HANDLERS
 
 HEAD = """\

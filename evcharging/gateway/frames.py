@@ -1,4 +1,4 @@
-"""OCPP-J framing (OCPP-J 1.6 §4): text in, one of five kinds of frame out; nothing a charger sends raises."""
+"""OCPP-J framing (OCPP-J 1.6 §4): text in, one of six kinds of frame out; nothing a charger sends raises."""
 
 from typing import Any, NamedTuple
 
@@ -6,8 +6,8 @@ import orjson
 
 from evcharging.gateway.deviations import Applied, note
 from evcharging.gateway.json_repairs import REPAIRS, is_unreadable_answer, readable_id
-from evcharging.gateway.json_text import REPLACEMENT
-from evcharging.gateway.schemas import FORMATION, TYPE
+from evcharging.gateway.json_text import REPLACEMENT, json_text
+from evcharging.ocpp16_schemas import FORMATION, TYPE
 
 CALL, CALLRESULT, CALLERROR = 2, 3, 4
 MAX_DESCRIPTION = 255
@@ -29,10 +29,11 @@ class Call(NamedTuple):
 
 
 class CallResult(NamedTuple):
-    """`[3, id, payload]`."""
+    """`[3, id, payload]`. `deviations`: how it had to be read."""
 
     unique_id: UniqueId
     payload: Any
+    deviations: tuple[Applied, ...] = ()
 
 
 class CallError(NamedTuple):
@@ -52,13 +53,21 @@ class Malformed(NamedTuple):
     description: str
 
 
+class BrokenAnswer(NamedTuple):
+    """What was meant to be an answer and is not JSON; nothing is ever sent back for it."""
+
+    unique_id: UniqueId | None
+    code: str
+    description: str
+
+
 class Ignored(NamedTuple):
     """What 1.6 tells us to ignore: empty frames, unknown message types, answers nobody can read."""
 
     reason: str
 
 
-Frame = Call | CallResult | CallError | Malformed | Ignored
+Frame = Call | CallResult | CallError | Malformed | BrokenAnswer | Ignored
 
 
 def parse(text: str) -> Frame:
@@ -106,7 +115,8 @@ def _frame(frame: Any, text: str, deviations: tuple[Applied, ...]) -> Frame:
     if not isinstance(frame, list) or not frame:
         return Malformed(None, FORMATION, "not a JSON array")
     if _may_be_deep(text) and _is_too_deep(frame):
-        return Malformed(readable_id(text), FORMATION, f"nested deeper than {MAX_DEPTH}")
+        kind = BrokenAnswer if is_unreadable_answer(text) else Malformed
+        return kind(readable_id(text), FORMATION, f"nested deeper than {MAX_DEPTH}")
     kind = frame[0]
     if isinstance(kind, bool) or kind not in (CALL, CALLRESULT, CALLERROR):
         return Ignored(f"message type {str(kind)[:20]}")
@@ -143,9 +153,9 @@ def _call(unique_id: Any, frame: list[Any], text: str, deviations: tuple[Applied
 
 def _answer(unique_id: Any, kind: int, rest: list[Any]) -> CallResult | CallError | Ignored:
     if kind == CALLRESULT:
-        if len(rest) != 1:
-            return Ignored("a CALLRESULT of wrong length")
-        return CallResult(unique_id, {} if rest[0] is None else rest[0])
+        payload = rest[0] if rest and rest[0] is not None else {}
+        deviations = () if len(rest) == 1 else (Applied("answer_of_wrong_length", "", json_text(rest)[:200]),)
+        return CallResult(unique_id, payload, deviations)
     if 1 <= len(rest) <= 3:
         # Grizzl-E leaves the details out: [4,"…","FormationViolation",""].
         code, description, details = [*rest, "", {}, {}][:3]
@@ -170,7 +180,7 @@ def _parse_broken(text: str) -> Frame:
         except ValueError:
             continue
     if is_unreadable_answer(text):
-        return Ignored("an answer that is not JSON")
+        return BrokenAnswer(readable_id(text), FORMATION, "not JSON")
     return Malformed(readable_id(text), FORMATION, "not JSON")
 
 

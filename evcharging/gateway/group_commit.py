@@ -17,17 +17,18 @@ from evcharging.gateway.domain import DatabaseAway
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-class Waiting(NamedTuple, Generic[Item]):
+class Waiting(NamedTuple, Generic[Item, Result]):
     item: Item
     weight: int
-    future: "asyncio.Future[bool]"
+    future: "asyncio.Future[Result]"
     deadline: float
 
 
-class Lane(Generic[Item]):
-    """A queue into one service that stores a batch and says for each item whether it was stored.
+class Lane(Generic[Item, Result]):
+    """A queue into one service that stores a batch and says of each item what became of it.
 
     Both the queue and a batch are bounded, by items and by weight (rows); a full queue makes `submit` wait, and with
     it the reading of that charger's socket.
@@ -35,7 +36,7 @@ class Lane(Generic[Item]):
 
     def __init__(
         self,
-        store: Callable[[Sequence[Item]], Sequence[bool]],
+        store: Callable[[Sequence[Item]], Sequence[Result]],
         *,
         max_batch: int = 500,
         max_batch_weight: int = 20_000,
@@ -43,11 +44,11 @@ class Lane(Generic[Item]):
     ) -> None:
         self._store = store
         self._max_batch, self._max_batch_weight, self._max_waiting = max_batch, max_batch_weight, max_waiting
-        self._waiting: deque[Waiting[Item]] = deque()
+        self._waiting: deque[Waiting[Item, Result]] = deque()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def submit(self, item: Item, weight: int = 1) -> bool:
+    async def submit(self, item: Item, weight: int = 1) -> Result:
         """Store an item with whatever else is waiting; return what the service says of it, after the commit.
 
         :raises DatabaseAway: DB_HOLD_S is over; whether it was stored is unknown.
@@ -56,7 +57,7 @@ class Lane(Generic[Item]):
         while len(self._waiting) >= self._max_waiting:
             self._room.clear()
             await self._room.wait()
-        future: asyncio.Future[bool] = loop.create_future()
+        future: asyncio.Future[Result] = loop.create_future()
         self._waiting.append(Waiting(item, weight, future, loop.time() + settings.DB_HOLD_S))
         if self._task is None:
             self._task = loop.create_task(self._work())
@@ -69,8 +70,8 @@ class Lane(Generic[Item]):
         finally:
             self._task = None
 
-    def _take(self) -> list[Waiting[Item]]:
-        batch: list[Waiting[Item]] = []
+    def _take(self) -> list[Waiting[Item, Result]]:
+        batch: list[Waiting[Item, Result]] = []
         weight = 0
         while self._waiting and len(batch) < self._max_batch and weight < self._max_batch_weight:
             waiting = self._waiting.popleft()
@@ -79,7 +80,7 @@ class Lane(Generic[Item]):
         self._room.set()
         return batch
 
-    async def _commit(self, batch: list[Waiting[Item]]) -> None:
+    async def _commit(self, batch: list[Waiting[Item, Result]]) -> None:
         delay_s = domain.FIRST_RETRY_S
         loop = asyncio.get_running_loop()
         while batch:
@@ -101,7 +102,7 @@ class Lane(Generic[Item]):
                         entry.future.set_result(result)
                 return
 
-    async def _commit_one_by_one(self, batch: list[Waiting[Item]], error: Exception) -> None:
+    async def _commit_one_by_one(self, batch: list[Waiting[Item, Result]], error: Exception) -> None:
         """One bad message must cost one message: the others of its batch are stored without it."""
         if len(batch) == 1:
             if not batch[0].future.done():
@@ -112,7 +113,7 @@ class Lane(Generic[Item]):
             await self._commit([entry])
 
     @staticmethod
-    def _expire(batch: list[Waiting[Item]], now: float, error: Exception) -> list[Waiting[Item]]:
+    def _expire(batch: list[Waiting[Item, Result]], now: float, error: Exception) -> list[Waiting[Item, Result]]:
         alive = []
         for entry in batch:
             if entry.future.done():

@@ -23,8 +23,8 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_CALL_ID = re.compile(
-    r'\ufeff?\s{0,8}\[\s{0,8}2\s{0,8},\s{0,8}("(?:[^"\\\x00-\x1f]|\\.){0,255}"|-?\d{1,18}(?:\.\d{1,9})?)\s{0,8},',
+_MESSAGE_ID = re.compile(
+    r'\ufeff?\s{0,8}\[\s{0,8}[234]\s{0,8},\s{0,8}("(?:[^"\\\x00-\x1f]|\\.){0,255}"|-?\d{1,18}(?:\.\d{1,9})?)\s{0,8},',
     re.ASCII,
 )
 _ANSWER = re.compile(r"\ufeff?\s{0,8}\[\s{0,8}[34]\s{0,8},", re.ASCII)
@@ -98,8 +98,8 @@ REPAIRS: tuple[Callable[[str], str], ...] = (
 
 
 def readable_id(text: str) -> str | int | float | None:
-    """Return the message id at the start of a broken CALL, None where there is none to be read."""
-    match = _CALL_ID.match(text)
+    """Return the message id at the start of a broken frame, None where there is none to be read."""
+    match = _MESSAGE_ID.match(text)
     if match is None:
         return None
     try:

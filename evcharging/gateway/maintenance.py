@@ -1,17 +1,28 @@
-"""What the gateway tidies every hour, in whichever process comes first."""
+"""What the gateway does by the clock, in whichever process comes first: commands every few seconds, else hourly."""
 
 import logging
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from id_tags.services import forget_unknown_id_tags
-from stations.services import forget_strangers
+from stations.selectors import stations_with_queue
+from stations.services import forget_strangers, greet_stations, tidy_commands, tidy_follow_ups
 from transactions.services import close_stale
 
 logger = logging.getLogger(__name__)
 
 LOCK_ID = 0x0CCB  # any constant: which pg_advisory lock stands for this job
+
+
+def carry_on_commands(*, gateway_channel: str, now: datetime) -> list[int]:
+    """Do what is due for commands; return the stations of this process that have some queued."""
+    if settings.OCPP_READ_CONFIGURATION:
+        greet_stations(gateway_channel=gateway_channel, now=now)
+    tidy_commands(now=now)
+    tidy_follow_ups(now=now)
+    return stations_with_queue(gateway_channel=gateway_channel)
 
 
 @transaction.atomic

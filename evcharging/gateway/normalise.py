@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from evcharging.gateway.deviations import Applied, note
 from evcharging.gateway.json_text import json_text
-from evcharging.gateway.schemas import OCCURENCE, PROPERTY, SCHEMAS, TYPE, SchemaError, is_valid_request
 from evcharging.gateway.vocabulary import ABSENT, ALIASES, CATCH_ALL, MISSING, OPEN_VOCABULARIES
+from evcharging.ocpp16_schemas import OCCURENCE, PROPERTY, SCHEMAS, TYPE, SchemaError, is_valid_request
 
 MAX_INT32 = 2**31 - 1
 MAX_INT64 = 2**63 - 1

@@ -6,10 +6,11 @@ One channel-layer receiver, one flush, one presence refresh per process, whateve
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
 
 from evcharging.gateway import domain
@@ -17,12 +18,23 @@ from evcharging.gateway.charge_point import ChargePoint
 from evcharging.gateway.domain import DatabaseAway
 from evcharging.gateway.group_commit import Lane
 from evcharging.gateway.idempotency import Answers
-from evcharging.gateway.maintenance import maintain
+from evcharging.gateway.maintenance import carry_on_commands, maintain
 from evcharging.gateway.presence import REFRESH_EVERY_S, Presence
 from evcharging.gateway.redis_client import OptionalRedis
 from evcharging.gateway.tallies import Tallies
 from meter.services import MeterMessage, record_readings
-from stations.services import disconnect_station, reload_station, touch_stations
+from stations.services import (
+    Admission,
+    CallOutcome,
+    Claim,
+    ClaimedCommand,
+    advance_batches,
+    claim_commands,
+    disconnect_station,
+    record_outcomes,
+    reload_station,
+    touch_stations,
+)
 from status_notifications.services import StatusMessage, record_statuses
 
 logger = logging.getLogger(__name__)
@@ -30,6 +42,8 @@ logger = logging.getLogger(__name__)
 TALLIES_EVERY_S = 1.0
 TOUCH_EVERY_S = 5.0
 TOUCH_BATCH = 1000
+COMMANDS_EVERY_S = 3.0
+BATCHES_EVERY_S = 0.5
 MAINTENANCE_EVERY_S = 3600.0
 RECEIVE_RETRY_S = 1.0
 
@@ -42,8 +56,10 @@ class GatewayProcess:
         self.answers = Answers(self.redis)
         self.presence = Presence(self.redis)
         self.tallies = Tallies()
-        self.meter_lane: Lane[MeterMessage] = Lane(lambda messages: record_readings(messages=messages))
-        self.status_lane: Lane[StatusMessage] = Lane(lambda messages: record_statuses(messages=messages))
+        self.meter_lane: Lane[MeterMessage, bool] = Lane(lambda messages: record_readings(messages=messages))
+        self.status_lane: Lane[StatusMessage, bool] = Lane(lambda messages: record_statuses(messages=messages))
+        self.claim_lane: Lane[Claim, ClaimedCommand | None] = Lane(lambda claims: claim_commands(claims=claims))
+        self.outcome_lane: Lane[CallOutcome, bool] = Lane(lambda outcomes: record_outcomes(outcomes=outcomes))
         self.connections: dict[int, ChargePoint] = {}
         self.channel = ""
         self._tasks: list[asyncio.Task[None]] = []
@@ -51,6 +67,7 @@ class GatewayProcess:
 
     async def start(self) -> None:
         """Begin the tasks; once, before the first connection is admitted."""
+        self.loop = asyncio.get_running_loop()
         if self._layer is not None:
             self.channel = await self._layer.new_channel("gateway")
             self._tasks.append(asyncio.create_task(self._receive()))
@@ -58,6 +75,8 @@ class GatewayProcess:
             (TALLIES_EVERY_S, self.tallies.flush),
             (TOUCH_EVERY_S, self._touch),
             (REFRESH_EVERY_S, self._refresh_presence),
+            (COMMANDS_EVERY_S, self._carry_on_commands),
+            (BATCHES_EVERY_S, self._advance_batches),
             (MAINTENANCE_EVERY_S, self._maintain),
         )
         self._tasks += [asyncio.create_task(_repeat(seconds, function)) for seconds, function in every]
@@ -70,8 +89,9 @@ class GatewayProcess:
         await self.tallies.flush()
         await self.redis.close()
 
-    async def register(self, charge_point: ChargePoint, previous_channel: str) -> None:
+    async def register(self, charge_point: ChargePoint, admission: Admission) -> None:
         """Make a connection the station's one connection; the one it had before is closed, wherever it is."""
+        previous_channel = admission.previous_channel
         station = charge_point.station
         previous = self.connections.get(station.station_id)
         if previous is None or previous.station.epoch < station.epoch:
@@ -85,12 +105,15 @@ class GatewayProcess:
                 {"type": "station.taken_over", "station_id": station.station_id, "epoch": station.epoch},
             )
         await self.presence.claim({station.station_id: station.epoch})
+        if admission.has_commands:
+            charge_point.caller.wake()
 
     async def unregister(self, charge_point: ChargePoint) -> None:
         """Forget a closed connection; the station is marked offline only if this connection still owned it."""
         station = charge_point.station
         if self.connections.get(station.station_id) is charge_point:
             del self.connections[station.station_id]
+        await charge_point.caller.close()
         try:
             await domain.committed(
                 disconnect_station, station_id=station.station_id, epoch=station.epoch, now=datetime.now(UTC)
@@ -103,7 +126,10 @@ class GatewayProcess:
         """Ring another process. A lost ring costs a delay: its frames are dropped by their epoch."""
         if self._layer is None or self.redis.is_paused:
             return
-        await self.redis.attempt(self._layer.send(channel, message), None)
+        try:
+            await self.redis.attempt(self._layer.send(channel, message), None)
+        except ChannelFull:
+            logger.debug("%s takes no more rings: its process is dead or busy", channel)
 
     async def _receive(self) -> None:
         assert self._layer is not None
@@ -120,7 +146,17 @@ class GatewayProcess:
             except Exception:
                 logger.exception("a ring failed: %s", message)
 
+    def wake(self, station_ids: Iterable[int]) -> None:
+        """Let the connections of these stations look for commands; those that are not here are left alone."""
+        for station_id in station_ids:
+            charge_point = self.connections.get(station_id)
+            if charge_point is not None:
+                charge_point.caller.wake()
+
     async def _on_ring(self, message: dict[str, Any]) -> None:
+        if message["type"] == "commands.queued":
+            self.wake(message["station_ids"])
+            return
         charge_point = self.connections.get(message["station_id"])
         if charge_point is None:
             return
@@ -168,6 +204,14 @@ class GatewayProcess:
         epochs = {station_id: connection.station.epoch for station_id, connection in self.connections.items()}
         await self.presence.claim(epochs)
 
+    async def _carry_on_commands(self) -> None:
+        """What no ring can be relied on for: lost rings, expiry, greetings, what did not follow in time."""
+        queued = await domain.call(carry_on_commands, gateway_channel=self.channel, now=datetime.now(UTC))
+        self.wake(queued)
+
+    async def _advance_batches(self) -> None:
+        await domain.call(advance_batches, now=datetime.now(UTC))
+
     async def _maintain(self) -> None:
         await domain.call(maintain, now=datetime.now(UTC))
 
@@ -185,6 +229,11 @@ async def _repeat(seconds: float, function: Callable[[], Awaitable[None]]) -> No
 
 _process: GatewayProcess | None = None
 _starting: asyncio.Lock | None = None
+
+
+def running_process() -> GatewayProcess | None:
+    """Return this process's gateway if it has started."""
+    return _process
 
 
 async def gateway_process() -> GatewayProcess:

@@ -1,5 +1,6 @@
 """What the gateway does when something happened in the apps."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -7,8 +8,9 @@ from channels.layers import get_channel_layer
 from django.dispatch import receiver
 
 from evcharging.gateway.idempotency import forget_answers
+from evcharging.gateway.process import running_process
 from stations.models import Station
-from stations.signals import station_changed
+from stations.signals import commands_queued, station_changed
 from transactions.signals import transaction_stopped
 
 
@@ -21,7 +23,34 @@ def forget_answers_of_station(*, station_id: int, **kwargs: Any) -> None:
 @receiver(station_changed)
 def ring_connection(*, station_id: int, **kwargs: Any) -> None:
     """Tell the process that holds the socket that staff changed the station; it reloads the row."""
-    channel = Station.objects.filter(pk=station_id, disconnected_at=None).values_list("gateway_channel", flat=True)
-    layer, name = get_channel_layer(), channel.first()
-    if layer is not None and name:
-        async_to_sync(layer.send)(name, {"type": "station.changed", "station_id": station_id})
+    for channel in _channels([station_id]):
+        _send(channel, {"type": "station.changed", "station_id": station_id})
+
+
+@receiver(commands_queued)
+def ring_for_commands(*, station_ids: list[int], **kwargs: Any) -> None:
+    """Wake the connections that can send the commands: here directly, elsewhere by the channel layer.
+
+    A ring that is lost costs a delay: every process looks for queued commands every few seconds.
+    """
+    process = running_process()
+    for channel, ids in _channels(station_ids).items():
+        if process is not None and channel == process.channel:
+            process.loop.call_soon_threadsafe(process.wake, ids)
+        else:
+            _send(channel, {"type": "commands.queued", "station_ids": ids})
+
+
+def _channels(station_ids: Iterable[int]) -> dict[str, list[int]]:
+    """Return which gateway process holds which of these stations."""
+    connected = Station.objects.filter(pk__in=list(station_ids), disconnected_at=None).exclude(gateway_channel="")
+    found: dict[str, list[int]] = {}
+    for channel, station_id in connected.values_list("gateway_channel", "pk"):
+        found.setdefault(channel, []).append(station_id)
+    return found
+
+
+def _send(channel: str, message: dict[str, Any]) -> None:
+    layer = get_channel_layer()
+    if layer is not None:
+        async_to_sync(layer.send)(channel, message)

@@ -1,5 +1,33 @@
 """Everything that writes stations and their records."""
 
+from stations.services.batches import (
+    BatchNotRunning,
+    NothingToRetry,
+    advance_batches,
+    create_batch,
+    resume_batch,
+    retry_batch,
+    stop_batch,
+)
+from stations.services.calls import (
+    LOST,
+    CallOutcome,
+    Claim,
+    ClaimedCommand,
+    claim_commands,
+    record_late_answer,
+    record_outcomes,
+    tidy_commands,
+)
+from stations.services.commands import (
+    CommandNotWaiting,
+    CommandRefused,
+    InvalidPayload,
+    cancel_command,
+    check_payload,
+    request_command,
+)
+from stations.services.configuration import greet_stations, integer_value, request_configuration
 from stations.services.connection import (
     Admission,
     ConnectedStation,
@@ -19,6 +47,7 @@ from stations.services.enrolment import (
     set_station_password,
     station_saved,
 )
+from stations.services.follow_ups import complete_follow_up, has_follow_up, tidy_follow_ups
 from stations.services.reports import (
     DeviationCount,
     DeviationKey,
@@ -37,31 +66,58 @@ from stations.services.strangers import (
 )
 
 __all__ = [
+    "LOST",
     "Admission",
+    "BatchNotRunning",
+    "CallOutcome",
+    "Claim",
+    "ClaimedCommand",
+    "CommandNotWaiting",
+    "CommandRefused",
     "ConnectedStation",
     "Credentials",
     "DeviationCount",
     "DeviationKey",
+    "InvalidPayload",
+    "NothingToRetry",
     "RefusalCount",
     "RefusalKey",
     "accept_refused_identity",
     "accept_stations",
+    "advance_batches",
+    "cancel_command",
+    "check_payload",
+    "claim_commands",
+    "complete_follow_up",
     "connect_station",
+    "create_batch",
     "current_epochs",
     "disconnect_station",
     "forget_strangers",
+    "greet_stations",
+    "has_follow_up",
     "hold_stations",
     "import_station",
+    "integer_value",
     "owns_station",
     "record_boot",
     "record_certificate_request",
     "record_data_transfer",
     "record_deviations",
+    "record_late_answer",
     "record_notice",
+    "record_outcomes",
     "record_refusals",
     "reject_stations",
     "reload_station",
+    "request_command",
+    "request_configuration",
+    "resume_batch",
+    "retry_batch",
     "set_station_password",
     "station_saved",
+    "stop_batch",
+    "tidy_commands",
+    "tidy_follow_ups",
     "touch_stations",
 ]

@@ -7,8 +7,9 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection, transaction
 
-from stations.models import RefusalReason, RegistrationStatus, Station
+from stations.models import Command, RefusalReason, RegistrationStatus, Station
 from stations.passwords import verify_password
+from stations.services.calls import fail_unwaiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,14 @@ class ConnectedStation:
 class Admission:
     """Outcome of a connection attempt: the station, or why it was refused.
 
-    `previous_channel` names the gateway process that held the station until now, "" if none did.
+    `previous_channel` names the gateway process that held the station until now, "" if none did. `has_commands`: some
+    wait for it, or for what it will tell.
     """
 
     station: ConnectedStation | None
     refusal: RefusalReason | None = None
     previous_channel: str = ""
+    has_commands: bool = False
 
 
 def connect_station(
@@ -74,8 +77,10 @@ def connect_station(
         return Admission(None, refusal)
     if station is None:
         station = _enrol(identity, now)
-    station.connection_epoch, previous_channel = _take_over(station.pk, gateway_channel, remote_address, now)
-    return Admission(connected_station(station), previous_channel=previous_channel)
+    station.connection_epoch, previous_channel, has_commands = _take_over(
+        station.pk, gateway_channel, remote_address, now
+    )
+    return Admission(connected_station(station), previous_channel=previous_channel, has_commands=has_commands)
 
 
 def connected_station(station: Station) -> ConnectedStation:
@@ -104,11 +109,16 @@ def reload_station(*, station_id: int, epoch: int) -> ConnectedStation | None:
     return None if station is None else connected_station(station)
 
 
+@transaction.atomic
 def disconnect_station(*, station_id: int, epoch: int, now: datetime) -> bool:
-    """Mark the station offline if this connection still owns it; return whether it did."""
-    return bool(
-        Station.objects.filter(pk=station_id, connection_epoch=epoch).update(disconnected_at=now, last_seen_at=now)
-    )
+    """Mark the station offline if this connection still owns it; return whether it did.
+
+    Commands that were sent on it, or do not wait for the station, end with it.
+    """
+    owned = Station.objects.filter(pk=station_id, connection_epoch=epoch).update(disconnected_at=now, last_seen_at=now)
+    if owned and Command.objects.unfinished().filter(station_id=station_id).exists():
+        fail_unwaiting(station_id=station_id, epoch=epoch, now=now)
+    return bool(owned)
 
 
 def owns_station(*, station_id: int, epoch: int) -> bool:
@@ -201,8 +211,9 @@ def _enrol(identity: str, now: datetime) -> Station:
     return Station.objects.with_identity(identity).get()
 
 
-def _take_over(station_id: int, gateway_channel: str, remote_address: str, now: datetime) -> tuple[int, str]:
-    """Raise the station's epoch; return it and the channel of the process that held the station until now.
+def _take_over(station_id: int, gateway_channel: str, remote_address: str, now: datetime) -> tuple[int, str, bool]:
+    """Raise the station's epoch; return it, the channel of the process that held the station until now, and whether
+    commands wait for the station.
 
     FOR UPDATE, not NO KEY: it waits for the transactions that hold the row FOR KEY SHARE in owns_station().
     """
@@ -216,12 +227,16 @@ def _take_over(station_id: int, gateway_channel: str, remote_address: str, now: 
             WHERE s.id = held.id
             RETURNING s.connection_epoch,
                 CASE WHEN held.connected_at IS NOT NULL AND held.disconnected_at IS NULL
-                     THEN held.gateway_channel ELSE '' END
+                     THEN held.gateway_channel ELSE '' END,
+                EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.status = 'queued')
+                OR EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.status = 'sent')
+                OR EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.action = 'Reset'
+                           AND c.follow_up = 'waiting')
             """,
             [gateway_channel, remote_address[:64], now, now, station_id],
         )
-        epoch, previous_channel = cursor.fetchone()
-    return epoch, previous_channel
+        epoch, previous_channel, has_commands = cursor.fetchone()
+    return epoch, previous_channel, has_commands
 
 
 def _default(value: int | None, default: int) -> int:

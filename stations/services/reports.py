@@ -13,6 +13,8 @@ from django.db import connection, transaction
 from django.db.models import Count, F
 
 from stations.models import Boot, CertificateRequest, Deviation, Notice, RegistrationStatus, Station
+from stations.services.configuration import settle_pending_values
+from stations.services.follow_ups import PROGRESS_OF, note_boot, note_progress
 from stations.types import BootReport
 
 BOOT_ROW_AT_MOST_EVERY = timedelta(minutes=1)
@@ -72,6 +74,10 @@ def record_boot(
             payload=payload,
         )
         Boot.objects.bulk_create([boot], ignore_conflicts=True)
+    if "firmware_version" in changed and station.configuration_requested_at is not None:
+        Station.objects.filter(pk=station_id).update(configuration_requested_at=None)
+    settle_pending_values(station_id=station_id, now=received_at)
+    note_boot(station_id=station_id, now=received_at)
     if station.registration_status == RegistrationStatus.ACCEPTED:
         # 0 would leave the interval to the charger; some then never send one.
         interval_s = station.heartbeat_interval_s or settings.OCPP_HEARTBEAT_INTERVAL_S
@@ -79,6 +85,7 @@ def record_boot(
     return BootAnswer(station.registration_status, PENDING_BOOT_INTERVAL_S)
 
 
+@transaction.atomic
 def record_notice(
     *,
     station_id: int,
@@ -91,7 +98,10 @@ def record_notice(
     detail: str = "",
     reported_at: datetime | None = None,
 ) -> None:
-    """Keep a progress, security or vendor message; the same message of the same instant is kept once."""
+    """Keep a progress, security or vendor message; the same message of the same instant is kept once.
+
+    Progress is also noted on the command that it tells about.
+    """
     notice = Notice(
         station_id=station_id,
         kind=kind,
@@ -104,6 +114,8 @@ def record_notice(
         digest=content_digest(unique_id, payload),
     )
     Notice.objects.bulk_create([notice], ignore_conflicts=True)
+    if kind in PROGRESS_OF:
+        note_progress(station_id=station_id, kind=kind, status=status, request_id=request_id, now=received_at)
 
 
 def record_data_transfer(

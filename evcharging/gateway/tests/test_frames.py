@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evcharging.gateway import frames
 from evcharging.gateway.deviations import Applied
-from evcharging.gateway.frames import Call, CallError, CallResult, Ignored, Malformed, parse
+from evcharging.gateway.frames import BrokenAnswer, Call, CallError, CallResult, Ignored, Malformed, parse
 
 FORMATION = "FormationViolation"
 
@@ -109,12 +109,24 @@ def test_malformed_call_is_refused_under_its_id(rest: str, code: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "[3]", '[3,"1"]', '[3,"1",{},{}]', "[3,null,{}]", "[3,{},{}]", "[4]", '[4,"1"]', '[4,"1","a","b",{},{}]',
-        "[4,null,null]", '[3,"1",{"a":', '[4,"1","Internal', '[3,"1",NaN]',
+        "[3]", "[3,null,{}]", "[3,{},{}]", "[4]", '[4,"1"]', '[4,"1","a","b",{},{}]', "[4,null,null]",
     ],
 )  # fmt: skip
-def test_answer_of_a_wrong_form_is_never_answered(text: str) -> None:
+def test_answer_nobody_can_read_is_ignored(text: str) -> None:
     assert type(parse(text)) is Ignored
+
+
+@pytest.mark.parametrize("text", ['[3,"1",{"a":', '[4,"1","Internal', '[3,"1",NaN]'])
+def test_answer_that_is_not_json_is_known_by_its_id(text: str) -> None:
+    """It ends the CALL that waits for it; nothing is sent back."""
+    assert parse(text) == BrokenAnswer("1", "FormationViolation", "not JSON")
+
+
+def test_result_of_wrong_length_is_read_and_noted() -> None:
+    assert parse('[3,"1"]') == CallResult("1", {}, (Applied("answer_of_wrong_length", "", "[]"),))
+    assert parse('[3,"1",{"a":1},{}]') == CallResult(
+        "1", {"a": 1}, (Applied("answer_of_wrong_length", "", '[{"a":1},{}]'),)
+    )
 
 
 # Recorded frames, identities replaced.
@@ -303,11 +315,11 @@ def _mangled(text: str, cut: int, position: int, junk: str) -> str:
         ),
     )
 )
-def test_any_text_is_one_of_five_kinds_and_storable(text: str) -> None:
+def test_any_text_is_one_of_six_kinds_and_storable(text: str) -> None:
     frame = parse(text)
-    assert type(frame) in (Call, CallResult, CallError, Malformed, Ignored)
+    assert type(frame) in (Call, CallResult, CallError, Malformed, BrokenAnswer, Ignored)
     if isinstance(frame, Call | CallResult | CallError):
-        stored = orjson.dumps(frame[1:]).decode()
+        stored = orjson.dumps(frame[1:], default=list).decode()
         assert "\\u0000" not in stored.replace("\\\\", "")
         assert frames.call_result(frame.unique_id, {}).startswith("[3,")
     if isinstance(frame, Malformed) and frame.unique_id is not None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evcharging.gateway.deviations import Applied, note
 from evcharging.gateway.normalise import Quirks, receive
-from evcharging.gateway.schemas import CHARGER_INITIATED, SchemaError
+from evcharging.ocpp16_schemas import CHARGER_INITIATED, SchemaError
 
 NOON = "2026-03-01T12:00:00Z"
 START = {"connectorId": 1, "idTag": "TAG", "meterStart": 0, "timestamp": NOON}

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from evcharging.gateway import schemas
-from evcharging.gateway.schemas import CHARGER_INITIATED, CSMS_INITIATED, SchemaError, request_error, response_error
+from evcharging import ocpp16_schemas as schemas
+from evcharging.ocpp16_schemas import CHARGER_INITIATED, CSMS_INITIATED, SchemaError, request_error, response_error
 
 BOOT = {"chargePointVendor": "ABB", "chargePointModel": "Terra"}
 STATUS = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}

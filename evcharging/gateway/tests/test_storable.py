@@ -13,7 +13,7 @@ from evcharging.gateway import frames
 from evcharging.gateway.deviations import Applied
 from evcharging.gateway.normalise import Quirks, receive
 from evcharging.gateway.ocpp16 import translate
-from evcharging.gateway.schemas import CHARGER_INITIATED, SCHEMAS
+from evcharging.ocpp16_schemas import CHARGER_INITIATED, SCHEMAS
 from stations.types import BootReport
 from status_notifications.types import StatusReport
 from transactions.types import StartReport, StopReport

@@ -108,6 +108,12 @@ def _error(name: str, payload: Any) -> SchemaError | None:
     return SchemaError(_CODES.get(keyword, PROPERTY), field_path(error.instance_path), error.message[:255])
 
 
+def status_words(action: str) -> frozenset[str]:
+    """Return the status words that an answer to this Action may carry; none where it carries no status."""
+    status = SCHEMAS[action + "Response"].get("properties", {}).get("status", {})
+    return frozenset(status.get("enum", ()))
+
+
 def field_path(path: list[str | int]) -> str:
     """Return a path without list indexes: `meterValue[].sampledValue[].unit`."""
     text = ""

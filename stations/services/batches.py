@@ -1,0 +1,174 @@
+"""One action over many stations: a job that any process carries on, at the pace that was asked for."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from stations.models import CommandBatch, CommandBatchItem, CommandStatus, Station
+from stations.operations import OPERATIONS
+from stations.services.commands import CommandRefused, check_payload, end_command, request_command
+
+MOST_AT_ONCE = 200
+"""Stations commanded in one database transaction; a batch that fell behind catches up in steps of this."""
+
+
+class BatchNotRunning(Exception):
+    """The batch has been stopped, or has ended."""
+
+
+class NothingToRetry(Exception):
+    """No station of the batch failed."""
+
+
+@transaction.atomic
+def create_batch(
+    *,
+    station_ids: Iterable[int],
+    action: str,
+    payload: Mapping[str, Any],
+    requested_by: str,
+    via: str,
+    now: datetime,
+    selection: str = "",
+    reason: str = "",
+    stations_per_second: float = 20,
+    waits_s: int = 0,
+    allows_invalid: bool = False,
+) -> CommandBatch:
+    """Begin a job that sends one command to each of these stations; each is checked when its turn comes.
+
+    :raises InvalidPayload: against the schema. :raises CommandRefused: what must not be sent to many, or to none.
+    """
+    check_payload(action, payload, allows_invalid)
+    if action == "RemoteStartTransaction" or (action not in OPERATIONS and not allows_invalid):
+        raise CommandRefused(f"{action} is not for many stations at once")
+    known = Station.objects.filter(pk__in=list(station_ids)).order_by("identity").values_list("pk", flat=True)
+    batch = CommandBatch(
+        action=action,
+        payload=dict(payload),
+        selection=selection[:500],
+        requested_by=requested_by[:150],
+        via=via,
+        reason=reason[:500],
+        stations_per_second=max(stations_per_second, 0.1),
+        waits_s=waits_s,
+        allows_invalid=allows_invalid,
+        created_at=now,
+    )
+    items = [CommandBatchItem(batch=batch, station_id=pk) for pk in known]
+    if not items:
+        raise CommandRefused("no station is chosen")
+    batch.save(force_insert=True)
+    CommandBatchItem.objects.bulk_create(items, batch_size=1000)
+    return batch
+
+
+def advance_batches(*, now: datetime) -> int:
+    """Command the next stations of every running batch, as many as its pace allows; return how many.
+
+    Any process may call it at any time: a batch is advanced by one at a time, and each station is commanded once.
+    """
+    running = CommandBatch.objects.filter(ended_at=None).order_by("created_at").values_list("pk", flat=True)
+    return sum(_advance(pk, now) for pk in list(running))
+
+
+@transaction.atomic
+def _advance(batch_id: UUID, now: datetime) -> int:
+    batch = CommandBatch.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=batch_id).first()
+    if batch is None or batch.ended_at is not None:
+        return 0
+    commanded = _command_next(batch, now) if batch.stopped_at is None else 0
+    waiting = batch.items.filter(commanded_at=None)
+    if not commanded and (batch.stopped_at is not None or not waiting.exists()):
+        if not batch.commands.unfinished().exists():  # type: ignore[attr-defined]
+            batch.ended_at = now
+            batch.save(update_fields=["ended_at"])
+    return commanded
+
+
+def _command_next(batch: CommandBatch, now: datetime) -> int:
+    elapsed_s = (now - (batch.advanced_at or batch.created_at)).total_seconds()
+    due = int(elapsed_s * batch.stations_per_second)
+    if batch.advanced_at is None:
+        due = max(due, 1)
+    if due < 1:
+        return 0
+    items = batch.items.filter(commanded_at=None).order_by("pk").select_for_update(of=("self",))
+    chosen = list(items.select_related("station")[: min(due, MOST_AT_ONCE)])
+    for item in chosen:
+        item.commanded_at = now
+        try:
+            item.command = request_command(
+                station_id=item.station_id,
+                action=batch.action,
+                payload=batch.payload,
+                requested_by=batch.requested_by,
+                via=batch.via,
+                now=now,
+                reason=batch.reason,
+                waits_s=batch.waits_s,
+                allows_invalid=batch.allows_invalid,
+                batch=batch,
+            )
+        except CommandRefused as error:
+            item.refusal = str(error)[:300]
+    CommandBatchItem.objects.bulk_update(chosen, ["commanded_at", "command", "refusal"])
+    batch.advanced_at = now
+    batch.save(update_fields=["advanced_at"])
+    return len(chosen)
+
+
+@transaction.atomic
+def stop_batch(*, batch_id: UUID, stopped_by: str, now: datetime) -> CommandBatch:
+    """Command no further station; what is sent already runs on, what is queued is taken back.
+
+    :raises BatchNotRunning:
+    """
+    batch = CommandBatch.objects.select_for_update(no_key=True).get(pk=batch_id)
+    if not batch.is_running:
+        raise BatchNotRunning("the batch does not run")
+    batch.stopped_at, batch.stopped_by = now, stopped_by[:150]
+    batch.save(update_fields=["stopped_at", "stopped_by"])
+    _cancel_queued(batch, stopped_by, now)
+    return batch
+
+
+@transaction.atomic
+def resume_batch(*, batch_id: UUID, now: datetime) -> CommandBatch:
+    """Go on with a stopped batch's remaining stations.
+
+    :raises BatchNotRunning: it was not stopped, or none remain.
+    """
+    batch = CommandBatch.objects.select_for_update(no_key=True).get(pk=batch_id)
+    if batch.stopped_at is None or not batch.items.filter(commanded_at=None).exists():
+        raise BatchNotRunning("nothing remains to be done")
+    batch.stopped_at, batch.stopped_by, batch.ended_at, batch.advanced_at = None, "", None, now
+    batch.save(update_fields=["stopped_at", "stopped_by", "ended_at", "advanced_at"])
+    return batch
+
+
+@transaction.atomic
+def retry_batch(*, batch_id: UUID, now: datetime) -> int:
+    """Command the stations again that were refused, failed or said no; return how many. Earlier commands are kept.
+
+    :raises NothingToRetry: none failed.
+    """
+    batch = CommandBatch.objects.select_for_update(no_key=True).get(pk=batch_id)
+    failed = batch.items.filter(Q(command__succeeded=False) | ~Q(refusal=""))
+    again = failed.update(command=None, refusal="", commanded_at=None)
+    if not again:
+        raise NothingToRetry("no station of the batch failed")
+    batch.stopped_at, batch.stopped_by, batch.ended_at, batch.advanced_at = None, "", None, now
+    batch.save(update_fields=["stopped_at", "stopped_by", "ended_at", "advanced_at"])
+    return again
+
+
+def _cancel_queued(batch: CommandBatch, stopped_by: str, now: datetime) -> None:
+    queued = batch.commands.filter(status=CommandStatus.QUEUED).select_related("station")
+    error = {"code": "", "description": f"the batch was stopped by {stopped_by}"}
+    for command in queued.order_by("number").select_for_update(no_key=True, of=("self",)):
+        end_command(command, status=CommandStatus.CANCELLED, now=now, error=error)

@@ -1,0 +1,201 @@
+"""What stations say of their configuration, and how it is read from them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from stations.models import Command, CommandVia, ConfigurationKey, RegistrationStatus, Station
+from stations.passwords import hash_password
+from stations.secrets import MASK, is_secret, unseal
+from stations.services.commands import CommandRefused, request_command
+
+SYSTEM = "system"
+MAX_KEYS_STORED = 1000
+BOOT_PATIENCE = timedelta(seconds=60)
+"""How long a connected station has for its first BootNotification before it is asked for one."""
+STANDARD_KEYS = (
+    "SupportedFeatureProfiles", "NumberOfConnectors", "GetConfigurationMaxKeys", "HeartbeatInterval",
+    "ConnectionTimeOut", "MeterValueSampleInterval", "MeterValuesSampledData", "ClockAlignedDataInterval",
+    "MeterValuesAlignedData", "StopTxnSampledData", "AuthorizeRemoteTxRequests", "LocalAuthorizeOffline",
+    "LocalPreAuthorize", "StopTransactionOnInvalidId", "StopTransactionOnEVSideDisconnect", "ResetRetries",
+    "TransactionMessageAttempts", "TransactionMessageRetryInterval", "WebSocketPingInterval", "LocalAuthListEnabled",
+    "LocalAuthListMaxLength", "SendLocalListMaxLength", "ReserveConnectorZeroSupported", "ChargeProfileMaxStackLevel",
+    "ChargingScheduleAllowedChargingRateUnit", "ChargingScheduleMaxPeriods", "MaxChargingProfilesInstalled",
+    "SecurityProfile",
+)  # fmt: skip
+"""What is asked for one by one, of stations that cannot be asked for everything (OCPP 1.6 §9)."""
+
+
+@transaction.atomic
+def request_configuration(
+    *, station_id: int, keys: Sequence[str] = (), requested_by: str, via: str, now: datetime, reason: str = ""
+) -> list[Command]:
+    """Ask a station for its configuration: all keys, or these, in as many CALLs as it takes (GetConfigurationMaxKeys).
+
+    :raises CommandRefused: the station is rejected.
+    """
+    station = Station.objects.get(pk=station_id)
+    if station.reads_configuration_by_key:
+        wanted = [[key] for key in keys or STANDARD_KEYS]
+    elif keys:
+        size = integer_value(station_id=station_id, key="GetConfigurationMaxKeys") or len(keys)
+        wanted = [list(keys[start : start + size]) for start in range(0, len(keys), size)]
+    else:
+        wanted = [[]]
+    return [
+        request_command(
+            station_id=station_id,
+            action="GetConfiguration",
+            payload={"key": group} if group else {},
+            requested_by=requested_by,
+            via=via,
+            now=now,
+            reason=reason,
+        )
+        for group in wanted
+    ]
+
+
+@transaction.atomic
+def greet_stations(*, gateway_channel: str, now: datetime, limit: int = 20) -> int:
+    """Get to know connected stations, a few at a time, so that a boot storm makes no storm of commands.
+
+    Their configuration is read on first contact; an accepted station that never booted is asked to. Returns how many.
+    """
+    due = Station.objects.filter(
+        ~Q(last_boot_at=None) | Q(connected_at__lte=now - BOOT_PATIENCE, boot_triggered_at=None),
+        gateway_channel=gateway_channel,
+        configuration_requested_at=None,
+        disconnected_at=None,
+        registration_status=RegistrationStatus.ACCEPTED,
+    )
+    stations = list(due.order_by("connected_at").select_for_update(no_key=True, skip_locked=True)[:limit])
+    for station in stations:
+        try:
+            if station.last_boot_at is None:
+                station.boot_triggered_at = now
+                request_command(
+                    station_id=station.pk,
+                    action="TriggerMessage",
+                    payload={"requestedMessage": "BootNotification"},
+                    requested_by=SYSTEM,
+                    via=CommandVia.SYSTEM,
+                    now=now,
+                    reason="it has never booted here",
+                )
+            station.configuration_requested_at = now
+            request_configuration(
+                station_id=station.pk, requested_by=SYSTEM, via=CommandVia.SYSTEM, now=now, reason="first contact"
+            )
+        except CommandRefused:
+            station.configuration_requested_at = now
+        station.save(update_fields=["configuration_requested_at", "boot_triggered_at"])
+    return len(stations)
+
+
+def integer_value(*, station_id: int, key: str) -> int | None:
+    """Return a key's value as a positive number, None where the station did not say one."""
+    row = ConfigurationKey.objects.filter(station_id=station_id, key__iexact=key).first()
+    text = "" if row is None or row.value is None else row.value.strip()
+    return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) < 10 and int(text) > 0 else None
+
+
+def without_secrets(action: str, response: Any) -> Any:
+    """Return a response as it may be kept: some stations tell their AuthorizationKey."""
+    if action != "GetConfiguration" or not isinstance(response, dict):
+        return response
+    listed = response.get("configurationKey")
+    if not isinstance(listed, list) or not any(
+        isinstance(item, dict) and is_secret(item.get("key")) for item in listed
+    ):
+        return response
+    masked = [
+        {**item, "value": MASK} if isinstance(item, dict) and is_secret(item.get("key")) and "value" in item else item
+        for item in listed
+    ]
+    return {**response, "configurationKey": masked}
+
+
+def apply_configuration_answer(command: Command, now: datetime) -> None:
+    """Keep what a GetConfiguration was answered (OCPP 1.6 §6.24); either list may be empty or missing."""
+    response = command.response if isinstance(command.response, dict) else {}
+    known = [item for item in _list(response.get("configurationKey")) if isinstance(item, dict) and item.get("key")]
+    rows = [
+        _row(command.station_id, str(item["key"]), item.get("value"), item.get("readonly"), False, now)
+        for item in known
+    ]
+    unknown = [key for key in _list(response.get("unknownKey")) if isinstance(key, str) and key]
+    rows += [_row(command.station_id, key, None, None, True, now) for key in unknown]
+    _store(rows)
+    if not command.payload.get("key") and rows:
+        # All were asked for: what is no longer named is gone. A pending value is settled by what is read after a boot.
+        ConfigurationKey.objects.filter(station_id=command.station_id, read_at__lt=now).delete()
+
+
+def apply_change_answer(command: Command, now: datetime) -> None:
+    """Take over what a ChangeConfiguration was answered (OCPP 1.6 §5.3): the new password, or a look at the value."""
+    key = str(command.payload.get("key", ""))
+    if is_secret(key):
+        if command.sealed is not None:
+            # The old password served until now; the station reconnects with the new one.
+            new_hash = hash_password(unseal(command.sealed))
+            Station.objects.filter(pk=command.station_id).update(password_hash=new_hash)
+        return
+    if command.result_status == "RebootRequired":
+        rows = ConfigurationKey.objects.filter(station_id=command.station_id, key__iexact=key)
+        value = str(command.payload.get("value", ""))
+        if not rows.update(pending_value=value):
+            row = _row(command.station_id, key, None, None, False, now)
+            row.pending_value = value
+            _store([row])
+    request_command(
+        station_id=command.station_id,
+        action="GetConfiguration",
+        payload={"key": [key]},
+        requested_by=SYSTEM,
+        via=CommandVia.SYSTEM,
+        now=now,
+        reason=f"to see {key} as it is now",
+        parent=command,
+    )
+
+
+def settle_pending_values(*, station_id: int, now: datetime) -> None:
+    """A boot makes pending values current: forget them, and have the configuration read again."""
+    if ConfigurationKey.objects.filter(station_id=station_id).exclude(pending_value=None).update(pending_value=None):
+        Station.objects.filter(pk=station_id).update(configuration_requested_at=None)
+
+
+def _row(station_id: int, key: str, value: Any, readonly: Any, is_unknown: bool, now: datetime) -> ConfigurationKey:
+    """Scame reports readonly as 0 or 1, others numbers and booleans as values (evcc#26253)."""
+    text = None if value is None else value if isinstance(value, str) else str(value)
+    if isinstance(value, bool):
+        text = "true" if value else "false"
+    if is_secret(key) and text is not None:
+        text = MASK
+    return ConfigurationKey(
+        station_id=station_id,
+        key=key[:255],
+        value=text,
+        readonly=None if readonly is None else readonly in (True, 1, "true", "True", "1"),
+        is_unknown=is_unknown,
+        read_at=now,
+    )
+
+
+def _store(rows: Iterable[ConfigurationKey]) -> None:
+    latest = {row.key.lower(): row for row in rows}
+    for row in list(latest.values())[:MAX_KEYS_STORED]:
+        known = ConfigurationKey.objects.filter(station_id=row.station_id, key__iexact=row.key)
+        facts = {"key": row.key, "value": row.value, "readonly": row.readonly, "is_unknown": row.is_unknown}
+        if row.pending_value is not None:
+            facts["pending_value"] = row.pending_value
+        if not known.update(**facts, read_at=row.read_at):
+            row.save(force_insert=True)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

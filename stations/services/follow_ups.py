@@ -1,0 +1,107 @@
+"""What accepted commands lead to: the station back after a reset, firmware installed, a transaction started …"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from stations.models import Command, FollowUp, NoticeKind
+
+PROGRESS_OF = {
+    NoticeKind.DIAGNOSTICS.value: ("GetDiagnostics",),
+    NoticeKind.LOG.value: ("GetLog",),
+    NoticeKind.FIRMWARE.value: ("UpdateFirmware",),
+    NoticeKind.SIGNED_FIRMWARE.value: ("SignedUpdateFirmware",),
+}
+"""Which commands a progress notification tells about."""
+DONE_WORDS = frozenset({"Uploaded", "Installed"})
+FAILED_WORDS = frozenset(
+    {
+        "UploadFailed", "UploadFailure", "DownloadFailed", "InstallationFailed", "InvalidSignature",
+        "InstallVerificationFailed", "BadMessage", "NotSupportedOperation", "PermissionDenied",
+    }
+)  # fmt: skip
+MAX_PROGRESS = 50
+NOT_IN_TIME = {
+    "RemoteStartTransaction": "no transaction followed",
+    "RemoteStopTransaction": "the transaction was not stopped",
+    "Reset": "the station did not come back",
+    "ChangeAvailability": "the status never showed it",
+}
+TIDY_BATCH = 500
+
+
+@transaction.atomic
+def complete_follow_up(*, command_id: UUID, note: str, now: datetime, is_done: bool = True) -> bool:
+    """Record that what a command was to lead to has come (or never will); once, return whether it was awaited."""
+    command = Command.objects.select_for_update(no_key=True).filter(pk=command_id, follow_up=FollowUp.WAITING).first()
+    if command is None:
+        return False
+    _complete(command, note, now, is_done)
+    return True
+
+
+def end_follow_ups(*, epochs: Mapping[int, int], now: datetime) -> None:
+    """Complete the resets of stations that are back on a newer connection (station id → its epoch)."""
+    waiting = Command.objects.filter(station_id__in=list(epochs), action="Reset", follow_up=FollowUp.WAITING)
+    for command in waiting.order_by("pk").select_for_update(no_key=True):
+        if command.sent_epoch is not None and command.sent_epoch < epochs[command.station_id]:
+            since = command.answered_at or command.created_at
+            _complete(command, f"back after {(now - since).total_seconds():.0f} s", now, True)
+
+
+def note_progress(*, station_id: int, kind: str, status: str, request_id: int | None, now: datetime) -> None:
+    """Add a progress notification to the command that it tells about; the last words complete it.
+
+    Which command: the one of that request id, else the latest that is awaited.
+    """
+    waiting = Command.objects.filter(station_id=station_id, action__in=PROGRESS_OF[kind], follow_up=FollowUp.WAITING)
+    if request_id is not None:
+        waiting = waiting.filter(payload__requestId=request_id) | waiting.filter(payload__requestId=None)
+    command = waiting.order_by("-number").select_for_update(no_key=True).first()
+    if command is None:
+        return
+    progress: list[Any] = command.progress
+    entry = [now.isoformat(timespec="milliseconds"), status[:50]]
+    if entry not in progress and len(progress) < MAX_PROGRESS:
+        progress.append(entry)
+    if status in DONE_WORDS or status in FAILED_WORDS:
+        _complete(command, status, now, status in DONE_WORDS)
+    else:
+        command.save(update_fields=["progress"])
+
+
+def note_boot(*, station_id: int, now: datetime) -> None:
+    """A boot completes a reset that was answered before it, on whatever connection."""
+    waiting = Command.objects.filter(station_id=station_id, action="Reset", follow_up=FollowUp.WAITING)
+    for command in waiting.order_by("pk").select_for_update(no_key=True):
+        since = command.answered_at or command.created_at
+        _complete(command, f"booted after {(now - since).total_seconds():.0f} s", now, True)
+
+
+@transaction.atomic
+def tidy_follow_ups(*, now: datetime) -> int:
+    """Give up what did not come in time; return how many."""
+    overdue = Command.objects.filter(follow_up=FollowUp.WAITING, follow_up_due_at__lte=now)
+    rows = overdue.order_by("follow_up_due_at").select_for_update(no_key=True, skip_locked=True)[:TIDY_BATCH]
+    for command in rows:
+        _complete(command, NOT_IN_TIME.get(command.action, "nothing more was heard of it"), now, False)
+    return len(rows)
+
+
+def has_follow_up(*, station_id: int, action: str) -> bool:
+    """Whether the station has such a command awaiting what follows; one look into a partial index."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM stations_command WHERE station_id = %s AND action = %s AND follow_up = 'waiting' LIMIT 1",
+            [station_id, action],
+        )
+        return cursor.fetchone() is not None
+
+
+def _complete(command: Command, note: str, now: datetime, is_done: bool) -> None:
+    command.follow_up = FollowUp.DONE if is_done else FollowUp.FAILED
+    command.follow_up_at, command.follow_up_note = now, note[:200]
+    command.save(update_fields=["follow_up", "follow_up_at", "follow_up_note", "progress"])
