@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from stations.models import Station
+from stations.models import Command, Station
 
 
 class ConnectorStatus(models.TextChoices):
@@ -17,6 +17,13 @@ class ConnectorStatus(models.TextChoices):
     RESERVED = "Reserved"
     UNAVAILABLE = "Unavailable"
     FAULTED = "Faulted"
+
+
+class Availability(models.TextChoices):
+    """OCPP 1.6 §7.4 AvailabilityType, wire words."""
+
+    OPERATIVE = "Operative"
+    INOPERATIVE = "Inoperative"
 
 
 class Connector(models.Model):
@@ -34,6 +41,17 @@ class Connector(models.Model):
     status_at = models.DateTimeField(null=True, editable=False, help_text="Effective time of this status.")
     status_reported_at = models.DateTimeField(null=True, editable=False)
     status_received_at = models.DateTimeField(null=True, editable=False)
+    wanted_availability = models.CharField(
+        max_length=11, blank=True, choices=Availability, editable=False, help_text="As last accepted by the station."
+    )
+    availability_command = models.ForeignKey(
+        Command,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        help_text="The ChangeAvailability that the status does not show yet.",
+    )
     last_meter_stop_wh = models.BigIntegerField(
         null=True, editable=False, help_text="Register at the end of the latest transaction, to spot gaps."
     )
@@ -42,10 +60,24 @@ class Connector(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["station", "connector_id"], name="connectors_connector_unique"),
         ]
-        indexes = [models.Index(fields=["status"], name="connectors_connector_status")]
+        indexes = [
+            models.Index(fields=["status"], name="connectors_connector_status"),
+            models.Index(
+                fields=["station"],
+                condition=models.Q(availability_command__isnull=False),
+                name="connectors_connector_changing",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.station_id}/{self.connector_id}"
+
+    @property
+    def shows_wanted_availability(self) -> bool:
+        """Whether the latest status is what a ChangeAvailability asked for; Faulted says nothing about it."""
+        if self.status in ("", ConnectorStatus.FAULTED):
+            return False
+        return (self.status == ConnectorStatus.UNAVAILABLE) == (self.wanted_availability == Availability.INOPERATIVE)
 
     @property
     def is_station_itself(self) -> bool:

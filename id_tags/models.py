@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import models
 
-from stations.models import Station
+from stations.models import Command, Station
 
 
 def fold_id_tag(id_tag: str) -> str:
@@ -91,3 +91,55 @@ class UnknownIdTag(models.Model):
 
     def __str__(self) -> str:
         return self.id_tag
+
+
+class LocalList(models.Model):
+    """The local authorisation list of one station, as it last accepted or told it (OCPP 1.6 §5.15)."""
+
+    station = models.OneToOneField(Station, models.CASCADE, primary_key=True, related_name="local_list")
+    version = models.IntegerField(default=0, help_text="As last accepted; 0 is the empty list.")
+    entries = models.JSONField(default=dict, help_text="Folded tag → [tag, idTagInfo].")
+    reported_version = models.IntegerField(null=True, help_text="GetLocalListVersion's; -1: not supported.")
+    reported_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.station_id} version {self.version}"
+
+    @property
+    def is_in_step(self) -> bool:
+        """Whether the station's own word, if any, agrees with what it accepted: only then is a Differential safe."""
+        return self.version > 0 and self.reported_version in (None, self.version)
+
+
+class LocalListUpdateStatus(models.TextChoices):
+    SENDING = "sending", "Sending"
+    ACCEPTED = "accepted", "Accepted"
+    FAILED = "failed", "Failed"
+
+
+class LocalListUpdate(models.Model):
+    """A set of tags on its way to one station, in as many SendLocalLists as it takes; kept for ever."""
+
+    station = models.ForeignKey(Station, models.PROTECT, related_name="local_list_updates")
+    update_type = models.CharField(max_length=12, help_text="Full or Differential, as now tried.")
+    wanted = models.JSONField(help_text="Folded tag → [tag, idTagInfo]: the whole list as it shall be.")
+    remaining = models.JSONField(default=list, help_text="Payloads still to be sent, in order.")
+    parts = models.PositiveIntegerField(default=1)
+    status = models.CharField(max_length=8, choices=LocalListUpdateStatus, default=LocalListUpdateStatus.SENDING)
+    command = models.ForeignKey(Command, models.SET_NULL, null=True, related_name="+", help_text="The latest part's.")
+    requested_by = models.CharField(max_length=150)
+    via = models.CharField(max_length=10)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["station"], condition=models.Q(status="sending"), name="id_tags_locallistupdate_one"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.station_id} {self.update_type} {self.created_at:%Y-%m-%d %H:%M:%S}"

@@ -139,6 +139,8 @@ class Caller:
     async def _outcome(self, command: ClaimedCommand) -> CallOutcome:
         unique_id = str(command.id)
         epoch = self._charge_point.station.epoch
+        if command.problem:
+            return _failed(command.id, epoch, "call_error", "InternalError", f"not sent: {command.problem}")
         if not command.allows_invalid:
             error = schemas.request_error(command.action, command.payload)
             if error is not None:

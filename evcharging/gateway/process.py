@@ -62,6 +62,7 @@ class GatewayProcess:
         self.outcome_lane: Lane[CallOutcome, bool] = Lane(lambda outcomes: record_outcomes(outcomes=outcomes))
         self.connections: dict[int, ChargePoint] = {}
         self.channel = ""
+        self._early_rings: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._layer = get_channel_layer()
 
@@ -105,7 +106,7 @@ class GatewayProcess:
                 {"type": "station.taken_over", "station_id": station.station_id, "epoch": station.epoch},
             )
         await self.presence.claim({station.station_id: station.epoch})
-        if admission.has_commands:
+        if admission.has_commands or station.station_id in self._early_rings:
             charge_point.caller.wake()
 
     async def unregister(self, charge_point: ChargePoint) -> None:
@@ -152,6 +153,8 @@ class GatewayProcess:
             charge_point = self.connections.get(station_id)
             if charge_point is not None:
                 charge_point.caller.wake()
+            else:
+                self._early_rings.add(station_id)  # its connection is in the database and not yet in the table
 
     async def _on_ring(self, message: dict[str, Any]) -> None:
         if message["type"] == "commands.queued":
@@ -206,6 +209,7 @@ class GatewayProcess:
 
     async def _carry_on_commands(self) -> None:
         """What no ring can be relied on for: lost rings, expiry, greetings, what did not follow in time."""
+        self._early_rings.clear()
         queued = await domain.call(carry_on_commands, gateway_channel=self.channel, now=datetime.now(UTC))
         self.wake(queued)
 

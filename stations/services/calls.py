@@ -40,13 +40,17 @@ class Claim(NamedTuple):
 
 
 class ClaimedCommand(NamedTuple):
-    """A command to send now; `payload` holds its secret. `timeout_s`: how long to wait for the answer, in seconds."""
+    """A command to send now; `payload` holds its secret. `timeout_s`: how long to wait for the answer, in seconds.
+
+    `problem`: why it cannot be sent after all.
+    """
 
     id: UUID
     action: str
     payload: dict[str, Any]
     timeout_s: float
     allows_invalid: bool
+    problem: str = ""
 
 
 class CallOutcome(NamedTuple):
@@ -117,13 +121,14 @@ def claim_commands(*, claims: Sequence[Claim]) -> list[ClaimedCommand | None]:
 
 def _claimed(row: tuple[Any, ...]) -> ClaimedCommand:
     pk, action, payload_text, sealed, timeout_s, allows_invalid = row
-    payload = orjson.loads(payload_text)
+    payload, problem = orjson.loads(payload_text), ""
     if sealed is not None:
         try:
             payload["value"] = unseal(sealed)
         except InvalidToken:
-            logger.error("command %s was sealed under another SECRET_KEY", pk)
-    return ClaimedCommand(pk, action, payload, timeout_s, allows_invalid)
+            problem = "its secret was sealed under another SECRET_KEY: all processes of a system need the same"
+            logger.error("command %s: %s", pk, problem)
+    return ClaimedCommand(pk, action, payload, timeout_s, allows_invalid, problem)
 
 
 @transaction.atomic

@@ -1,5 +1,6 @@
 """What stations say of their configuration, and how it is read from them."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,8 @@ from stations.models import Command, CommandVia, ConfigurationKey, RegistrationS
 from stations.passwords import hash_password
 from stations.secrets import MASK, is_secret, unseal
 from stations.services.commands import CommandRefused, request_command
+
+logger = logging.getLogger(__name__)
 
 SYSTEM = "system"
 MAX_KEYS_STORED = 1000
@@ -151,16 +154,19 @@ def apply_change_answer(command: Command, now: datetime) -> None:
             row = _row(command.station_id, key, None, None, False, now)
             row.pending_value = value
             _store([row])
-    request_command(
-        station_id=command.station_id,
-        action="GetConfiguration",
-        payload={"key": [key]},
-        requested_by=SYSTEM,
-        via=CommandVia.SYSTEM,
-        now=now,
-        reason=f"to see {key} as it is now",
-        parent=command,
-    )
+    try:
+        request_command(
+            station_id=command.station_id,
+            action="GetConfiguration",
+            payload={"key": [key]},
+            requested_by=SYSTEM,
+            via=CommandVia.SYSTEM,
+            now=now,
+            reason=f"to see {key} as it is now",
+            parent=command,
+        )
+    except CommandRefused:
+        logger.info("%s was rejected meanwhile and is not asked for %s", command.station.identity, key)
 
 
 def settle_pending_values(*, station_id: int, now: datetime) -> None:

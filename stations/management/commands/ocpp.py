@@ -1,0 +1,165 @@
+"""manage.py ocpp: send a command to one station or to many, and see what they answer."""
+
+import getpass
+import json
+import sys
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from tqdm import tqdm
+
+from stations.models import Command as StationCommand
+from stations.models import CommandBatch, CommandVia, Station
+from stations.operations import OPERATIONS
+from stations.payload_words import BadWord, payload_of
+from stations.selectors import BatchProgress, UnknownFilter, batch_progress, stations_matching, wait_until_ended
+from stations.services import CommandRefused, create_batch, request_command, stop_batch
+
+LOOK_EVERY_S = 0.5
+
+
+class Command(BaseCommand):
+    help = (
+        "Send an OCPP command: ocpp CP-1 Reset type=Soft --wait, or to many: ocpp --filter vendor=ABB --filter online "
+        "GetConfiguration. Exit code 0 if every station said yes (with --wait) or took the command."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("words", nargs="+", metavar="[identity] action [key=value]")
+        parser.add_argument("--filter", action="append", metavar="FIELD=VALUE", help="many stations; may be repeated")
+        parser.add_argument("--json", metavar="FILE", help="the payload as JSON; - for standard input")
+        parser.add_argument("--wait", nargs="?", type=float, const=60.0, metavar="S", help="for the answer (60 s)")
+        parser.add_argument("--timeout", type=float, help="how long the station has to answer, s")
+        parser.add_argument("--queue", type=float, default=0, metavar="S", help="how long it may wait for the station")
+        parser.add_argument("--resend", action="store_true", help="again after a crash, where that does no harm")
+        parser.add_argument("--any-payload", action="store_true", help="send also what breaks OCPP's schema")
+        parser.add_argument("--rate", type=float, default=20, help="stations per second, with --filter")
+        parser.add_argument("--reason", default="", help="kept with the command")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Request the command or the batch.
+
+        :raises CommandError: it was refused, or a station did not say yes.
+        """
+        words: list[str] = options["words"]
+        many = options["filter"]
+        identity = "" if many else words.pop(0)
+        if not words:
+            raise CommandError(f"an action is missing: one of {', '.join(sorted(OPERATIONS))}")
+        action, *rest = words
+        try:
+            payload = _read(options["json"]) if options["json"] else payload_of(action, rest)
+            if many:
+                self._command_many(many, action, payload, options)
+            else:
+                self._command_one(identity, action, payload, options)
+        except (BadWord, CommandRefused, UnknownFilter) as error:
+            raise CommandError(str(error)) from None
+
+    def _command_one(self, identity: str, action: str, payload: dict[str, Any], options: dict[str, Any]) -> None:
+        station = Station.objects.with_identity(identity).first()
+        if station is None:
+            raise CommandError(f"no station {identity}")
+        command = request_command(
+            station_id=station.pk,
+            action=action,
+            payload=payload,
+            requested_by=getpass.getuser(),
+            via=CommandVia.SHELL,
+            now=timezone.now(),
+            reason=options["reason"],
+            waits_s=options["queue"],
+            timeout_s=options["timeout"],
+            resends=options["resend"],
+            allows_invalid=options["any_payload"],
+        )
+        if options["wait"] is not None:
+            command = wait_until_ended(command_id=command.pk, timeout_s=options["wait"])
+        self.stdout.write(_told(command))
+        if command.has_ended and not command.succeeded:
+            raise CommandError(_why(command))
+        if options["wait"] is not None and not command.has_ended:
+            raise CommandError(f"no answer within {options['wait']:g} s; the command goes on")
+
+    def _command_many(self, words: list[str], action: str, payload: dict[str, Any], options: dict[str, Any]) -> None:
+        stations = stations_matching(words)
+        batch = create_batch(
+            station_ids=stations.values_list("pk", flat=True),
+            action=action,
+            payload=payload,
+            requested_by=getpass.getuser(),
+            via=CommandVia.SHELL,
+            now=timezone.now(),
+            selection=" ".join(words),
+            reason=options["reason"],
+            stations_per_second=options["rate"],
+            waits_s=int(options["queue"]),
+            allows_invalid=options["any_payload"],
+        )
+        self.stdout.write(f"batch {batch.pk}")
+        if options["wait"] is not None:
+            self._follow(batch, options["wait"])
+
+    def _follow(self, batch: CommandBatch, patience_s: float) -> None:
+        """Show a bar until every station has its result; Ctrl-C stops the batch. Patience begins anew with news."""
+        progress = batch_progress(batch_id=batch.pk)
+        last_news_at = time.monotonic()
+        try:
+            with tqdm(total=progress.total, unit="station", file=sys.stderr) as bar:
+                while progress.waiting or progress.pending:
+                    time.sleep(LOOK_EVERY_S)
+                    before, progress = progress, batch_progress(batch_id=batch.pk)
+                    bar.update(_done(progress) - bar.n)
+                    if progress != before:
+                        last_news_at = time.monotonic()
+                    if time.monotonic() - last_news_at > patience_s:
+                        raise CommandError(f"no news for {patience_s:g} s; the batch goes on: {_sum(progress)}")
+        except KeyboardInterrupt:
+            stop_batch(batch_id=batch.pk, stopped_by=getpass.getuser(), now=timezone.now())
+            raise CommandError(f"stopped: {_sum(batch_progress(batch_id=batch.pk))}") from None
+        failed = batch.items.exclude(command__succeeded=True).select_related("station", "command").order_by("pk")
+        for item in failed[:1000]:
+            why = item.refusal if item.command is None else _why(item.command)
+            self.stderr.write(f"{item.station.identity}: {why}")
+        self.stdout.write(_sum(progress))
+        if progress.succeeded != progress.total:
+            raise CommandError(f"{progress.total - progress.succeeded} stations did not say yes")
+
+
+def _read(name: str) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text()
+        payload = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{name}: {error}") from None
+    if not isinstance(payload, dict):
+        raise CommandError(f"{name}: a payload is a JSON object")
+    return payload
+
+
+def _told(command: StationCommand) -> str:
+    facts = [f"{command.station} {command.action} {command.pk}: {command.status} {command.result_status}".strip()]
+    if command.response:
+        facts.append(json.dumps(command.response, indent=2, ensure_ascii=False))
+    return "\n".join(facts)
+
+
+def _why(command: StationCommand) -> str:
+    error = command.error or {}
+    words = [command.result_status or command.get_status_display(), error.get("code"), error.get("description")]
+    return ": ".join(word for word in words if word)
+
+
+def _done(progress: BatchProgress) -> int:
+    return progress.succeeded + progress.failed + progress.refused
+
+
+def _sum(progress: BatchProgress) -> str:
+    return (
+        f"{progress.succeeded} of {progress.total} said yes, {progress.failed} failed, {progress.refused} refused, "
+        f"{progress.waiting + progress.pending} open"
+    )
