@@ -18,11 +18,6 @@ from tests.factories import make_station
 Plug = Callable[..., Charger]
 
 
-@pytest.fixture(scope="module")
-def server_settings() -> dict[str, Any]:
-    return {"OCPP_CALL_TIMEOUT_S": 1, "COMMAND_EXPIRY_S": 4}
-
-
 def request(station: Station, action: str = "Reset", payload: Any = None, **options: Any) -> Command:
     payload = {"type": "Soft"} if action == "Reset" and payload is None else payload or {}
     return request_command(
@@ -71,7 +66,7 @@ def test_one_call_is_outstanding_and_the_station_is_served_meanwhile(charger: Ch
 
 
 def test_no_answer_frees_the_slot_and_a_late_one_changes_nothing(charger: Charger, station: Station) -> None:
-    first, second = request(station, "ClearCache"), request(station, "ClearCache")
+    first, second = request(station, "ClearCache", timeout_s=1), request(station, "ClearCache")
     charger.receive()
     began = time.monotonic()
     assert charger.receive()[1] == str(second.pk)
@@ -124,7 +119,7 @@ def test_malformed_answer_is_kept_raw_and_the_socket_stays(
 
 
 def test_answer_to_another_stations_command_changes_nothing(plug: Plug, charger: Charger, station: Station) -> None:
-    command = request(station, "ClearCache")
+    command = request(station, "ClearCache", timeout_s=1)
     charger.receive()
     other = plug(make_station())
     other.send(json.dumps([3, str(command.pk), {"status": "Accepted"}]))
