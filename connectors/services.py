@@ -65,8 +65,8 @@ def apply_statuses(*, statuses: Iterable[StatusAt]) -> None:
         cursor.execute(
             """
             INSERT INTO connectors_connector AS c
-                (station_id, connector_id, label, wanted_availability, status_at, status, error_code, info, vendor_id, vendor_error_code,
-                 status_reported_at, status_received_at)
+                (station_id, connector_id, label, wanted_availability, status_at, status, error_code, info, vendor_id,
+                 vendor_error_code, status_reported_at, status_received_at)
             SELECT v.station_id, v.connector_id, '', '', v.effective_at, v.status, v.error_code, v.info, v.vendor_id,
                    v.vendor_error_code, v.reported_at, v.received_at
             FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[],
