@@ -5,18 +5,23 @@ from collections.abc import Sequence
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin
 from django.db.models import Exists, Model, OuterRef, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter, MultipleChoicesDropdownFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 
+from connectors import operation_forms  # noqa: F401 - registers them
 from connectors.models import Connector, ConnectorStatus
 from connectors.selectors import faulted, faulted_counts
 from evcharging.back_office import cells
 from evcharging.back_office.classes import BackOfficeAdmin
 from evcharging.back_office.panels import Finding, Panel, PanelContent
 from stations.admin import StationAdmin
+from stations.admin.commanding import COMMAND_PERMISSION
+from stations.admin.commands import reverse_query
 from stations.admin.fleet import StationChangeList
 from stations.models import Station
 
@@ -77,6 +82,19 @@ class ConnectorAdmin(BackOfficeAdmin):
     fields = ("label", *REPORTED)
     readonly_fields = REPORTED
 
+    actions_detail = ("change_availability", "unlock")
+
+    def has_command_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm(COMMAND_PERMISSION)
+
+    @action(description="Change availability", icon="toggle_on", url_path="availability", permissions=["command"])
+    def change_availability(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(command_url(get_object_or_404(Connector, pk=object_id), "ChangeAvailability"))
+
+    @action(description="Unlock", icon="lock_open", url_path="unlock", permissions=["command"])
+    def unlock(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(command_url(get_object_or_404(Connector, pk=object_id), "UnlockConnector"))
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -108,6 +126,20 @@ class ConnectorAdmin(BackOfficeAdmin):
         return cells.ago(connector.status_at)
 
 
+def command_url(connector: Connector, action_name: str) -> str:
+    """Return the form of a command to the connector's station, with the connector filled in."""
+    url = reverse("admin:stations_station_command", args=[connector.station_id, action_name])
+    return reverse_query(url, connectorId=str(connector.connector_id))
+
+
+def commands_for(connector: Connector) -> SafeString:
+    """Return links to what can be done to a connector."""
+    links = [cells.anchor(command_url(connector, "ChangeAvailability"), "Availability")]
+    if not connector.is_station_itself:
+        links.append(cells.anchor(command_url(connector, "UnlockConnector"), "Unlock"))
+    return cells.joined(links)
+
+
 def name_of(connector: Connector) -> str:
     """Return what a person calls the connector."""
     if connector.is_station_itself:
@@ -118,7 +150,10 @@ def name_of(connector: Connector) -> str:
 def state_of(connector: Connector) -> SafeString:
     """Return the status a connector reported as a badge."""
     if connector.status in ConnectorStatus.values:
-        return cells.badge(connector.status, STATUS_KINDS[ConnectorStatus(connector.status)])
+        badge = cells.badge(connector.status, STATUS_KINDS[ConnectorStatus(connector.status)])
+        if connector.availability_command_id is None:
+            return badge
+        return cells.joined([badge, cells.badge(f"{connector.wanted_availability} to come", cells.UNSURE)])
     return cells.badge(connector.status or "not yet reported")
 
 
@@ -134,6 +169,7 @@ def error_of(connector: Connector) -> SafeString:
 def states(request: HttpRequest, station: Station) -> PanelContent:
     """What each connector of a station says, since when; faults are findings."""
     connectors = list(station.connectors.order_by("connector_id")[:50])
+    may_command = request.user.has_perm(COMMAND_PERMISSION)
     rows = [
         [
             cells.link(connector, name_of(connector)),
@@ -141,6 +177,7 @@ def states(request: HttpRequest, station: Station) -> PanelContent:
             error_of(connector),
             cells.literal(connector.info),
             cells.ago(connector.status_at),
+            *([commands_for(connector)] if may_command else []),
         ]
         for connector in connectors
     ]
@@ -157,7 +194,7 @@ def states(request: HttpRequest, station: Station) -> PanelContent:
             found.append(Finding("warning", f"{name} is Unavailable{since}."))
     return PanelContent(
         {
-            "headers": ["Connector", "Status", "Error", "Info", "Since"],
+            "headers": ["Connector", "Status", "Error", "Info", "Since", *([""] if may_command else [])],
             "rows": rows,
             "empty": "No connector has reported its status yet.",
         },

@@ -26,6 +26,7 @@ class StationForm(forms.ModelForm):
         fields = (
             "identity", "name", "registration_status", "time_zone", "id_tag_transform", "allow_any_username",
             "assume_ocpp16", "heartbeat_interval_s", "ping_interval_s", "idle_limit_s", "response_delay_ms",
+            "call_timeout_s", "reads_configuration_by_key",
         )  # fmt: skip
 
     def clean_identity(self) -> str:

@@ -18,9 +18,11 @@ from unfold.views import ChangeList
 from evcharging.back_office import cells
 from evcharging.back_office.classes import BackOfficeAdmin
 from evcharging.back_office.filters import value_filter
-from evcharging.back_office.panels import PanelPage
+from evcharging.back_office.panels import Panel, PanelPage
 from evcharging.back_office.questions import ask
 from stations.admin import passwords
+from stations.admin.commanding import CommandingAdmin
+from stations.admin.commands import commands_of, configuration_of
 from stations.admin.fleet import (
     MAX_DRIFT_S,
     BootFilter,
@@ -48,7 +50,7 @@ REPORTED = (
 
 
 @admin.register(Station)
-class StationAdmin(PanelPage, BackOfficeAdmin):
+class StationAdmin(CommandingAdmin, PanelPage, BackOfficeAdmin):
     form = StationForm
     ordering = ("identity",)
     list_display = (
@@ -61,8 +63,8 @@ class StationAdmin(PanelPage, BackOfficeAdmin):
     )  # fmt: skip
     search_fields = ("identity", "name", "charge_point_serial_number", "charge_box_serial_number")
     search_help_text = "Identity, name or serial number"
-    actions = ("accept", "reject", "set_passwords")
-    actions_detail = ("set_password", "clear_password")
+    actions = ("accept", "reject", "set_passwords", "command_many")
+    actions_detail = ("send_command", "set_password", "clear_password")
     readonly_fields = REPORTED
     fieldsets = (
         (None, {"fields": ("identity", "name", "registration_status", "time_zone")}),
@@ -72,14 +74,15 @@ class StationAdmin(PanelPage, BackOfficeAdmin):
                 "classes": ("collapse",),
                 "fields": (
                     "id_tag_transform", "allow_any_username", "assume_ocpp16", "heartbeat_interval_s",
-                    "ping_interval_s", "idle_limit_s", "response_delay_ms",
+                    "ping_interval_s", "idle_limit_s", "response_delay_ms", "call_timeout_s",
+                    "reads_configuration_by_key",
                 ),
             },
         ),
         ("Reported", {"classes": ("collapse",), "fields": REPORTED}),
     )  # fmt: skip
     add_fieldsets = ((None, {"fields": ("identity", "name", "registration_status", "time_zone")}),)
-    kept_by = ("transactions", "orphans", "connectors", "series", "status_notifications")
+    kept_by = ("commands", "transactions", "orphans", "connectors", "series", "status_notifications")
     instead_of_deleting = "Reject it instead."
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -222,5 +225,11 @@ def _counted(station: Station, name: str, kind: str) -> str:
     return cells.badge(count, kind) if count else cells.NOTHING
 
 
+STATION_PANELS += [
+    Panel("Commands", "back_office/table.html", commands_of, "stations.command", 45, is_narrow=True),
+    Panel(
+        "Configuration", "back_office/table.html", configuration_of, "stations.configurationkey", 75, is_narrow=True
+    ),
+]
 for _panel in STATION_PANELS:
     StationAdmin.add_panel(_panel)

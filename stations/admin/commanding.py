@@ -1,0 +1,199 @@
+"""Sending commands from the back office: which operation, what it needs, and where its outcome shows."""
+
+from itertools import groupby
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from evcharging.back_office import cells
+from evcharging.back_office.questions import ask
+from stations.admin.operations import OPERATION_FORMS, AnyJSONForm, OperationForm
+from stations.models import CommandVia, Station
+from stations.services import CommandRefused, create_batch
+
+ANY = "any"
+COMMAND_PERMISSION = "stations.add_command"
+GROUPS = ("Charging", "Connectors", "Station", "Configuration", "Local list", "Firmware and logs", "Security", "Any")
+
+
+def form_class(name: str) -> type[OperationForm]:
+    """Return the form of an operation.
+
+    :raises Http404: there is none.
+    """
+    if name == ANY:
+        return AnyJSONForm
+    if name not in OPERATION_FORMS:
+        raise Http404
+    return OPERATION_FORMS[name]
+
+
+def operations() -> list[tuple[str, type[OperationForm]]]:
+    """Return what can be sent, (name, form), in the order of groups and titles."""
+    offered: list[tuple[str, type[OperationForm]]] = [*OPERATION_FORMS.items(), (ANY, AnyJSONForm)]
+    return sorted(offered, key=lambda each: (GROUPS.index(each[1].group), each[1].title))
+
+
+def require_permission(request: HttpRequest) -> None:
+    """:raises PermissionDenied: this member of staff may not command stations."""
+    if not request.user.has_perm(COMMAND_PERMISSION):
+        raise PermissionDenied
+
+
+class CommandingAdmin(ModelAdmin):
+    """What a station's page and the list of stations have to command them."""
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<path:object_id>/commands/", wrap(self.choose_view), name="stations_station_commands"),
+            path("<path:object_id>/commands/<str:name>/", wrap(self.command_view), name="stations_station_command"),
+            *super().get_urls(),
+        ]
+
+    def has_command_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(COMMAND_PERMISSION)
+
+    @action(description="Send a command", icon="send", url_path="send-command", permissions=["command"])
+    def send_command(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:stations_station_commands", args=[object_id]))
+
+    def choose_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """List the operations, each with what it does."""
+        require_permission(request)
+        station = get_object_or_404(Station, pk=object_id)
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "object": station,
+            "title": f"Send a command to {station.identity}",
+            "groups": [
+                (group, [(name, form.title, form.purpose()) for name, form in members])
+                for group, members in groupby(operations(), key=lambda each: each[1].group)
+            ],
+            "back_url": cells.change_url(station),
+        }
+        return TemplateResponse(request, "admin/stations/operations.html", context)
+
+    def command_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Ask for what the operation needs; send it; go where its outcome shows."""
+        require_permission(request)
+        station = get_object_or_404(Station, pk=object_id)
+        kind = form_class(name)
+        form = kind(request.POST or None, station=station, initial=request.GET.dict())
+        if request.method == "POST" and form.is_valid():
+            try:
+                command = form.request(station=station, requested_by=request.user.get_username(), now=timezone.now())
+            except CommandRefused as error:
+                form.add_error(None, str(error))
+            else:
+                self.log_changes(request, [station], f"Sent {command.action}.")  # type: ignore[attr-defined]
+                return HttpResponseRedirect(cells.change_url(command))
+        return ask(
+            request,
+            self,
+            obj=station,
+            title=f"{kind.title}: {station.identity}",
+            explanation=kind.purpose(),
+            submit="Send",
+            form=form,
+            is_dangerous=kind.is_dangerous,
+            back_url=cells.change_url(station),
+        )
+
+    @admin.action(description="Send a command …", permissions=["command"])
+    def command_many(self, request: HttpRequest, queryset: QuerySet[Station]) -> HttpResponse:
+        """Ask which operation, then what it needs, then begin the batch; each answer posts the same action again."""
+        across = request.POST.get("select_across", "0")
+        selected = [] if across == "1" else request.POST.getlist(ACTION_CHECKBOX_NAME)
+        hidden = [("action", "command_many"), ("select_across", across)]
+        hidden += [(ACTION_CHECKBOX_NAME, pk) for pk in selected or request.POST.getlist(ACTION_CHECKBOX_NAME)[:1]]
+        count = queryset.count()
+        back_url = reverse("admin:stations_station_changelist")
+        name = request.POST.get("operation", "")
+        if not name:
+            return ask(
+                request,
+                self,
+                title=f"Send a command to {count} stations",
+                explanation="Which one? The next page asks for what it needs.",
+                submit="Next",
+                form=ChoiceForm(),
+                hidden=hidden,
+                back_url=back_url,
+            )
+        kind = form_class(name)
+        form = kind(request.POST if "answered" in request.POST else None)
+        form.fields["stations_per_second"] = _pace()
+        if form.is_bound and form.is_valid():
+            pace = form.cleaned_data.pop("stations_per_second")
+            try:
+                with transaction.atomic():
+                    batch = create_batch(
+                        station_ids=queryset.values_list("pk", flat=True),
+                        action=form.cleaned_data.get("name") or kind.action,
+                        payload=form.payload(),
+                        requested_by=request.user.get_username(),
+                        via=CommandVia.ADMIN,
+                        now=timezone.now(),
+                        selection=_selection(request, count, across == "1"),
+                        reason=form.cleaned_data["reason"],
+                        stations_per_second=pace,
+                        waits_s=form.cleaned_data["waits_s"],
+                        allows_invalid=form.cleaned_data.get("insist", False),
+                    )
+            except CommandRefused as error:
+                form.add_error(None, str(error))
+            else:
+                self.message_user(request, f"{batch.action} is on its way to {count} stations.", messages.SUCCESS)
+                return HttpResponseRedirect(cells.change_url(batch))
+        return ask(
+            request,
+            self,
+            title=f"{kind.title}: {count} stations",
+            explanation=kind.purpose(),
+            submit=f"Send to {count} stations",
+            form=form,
+            hidden=[*hidden, ("operation", name), ("answered", "yes")],
+            is_dangerous=kind.is_dangerous,
+            back_url=back_url,
+        )
+
+
+class ChoiceForm(forms.Form):
+    """Which operation."""
+
+    operation = forms.ChoiceField(
+        choices=lambda: [(name, form.title) for name, form in operations() if form.is_for_many],
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
+def _pace() -> forms.Field:
+    return forms.FloatField(
+        label="Stations per second",
+        initial=20,
+        min_value=0.1,
+        max_value=1000,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="So that not all of them restart, fetch or upload at once.",
+    )
+
+
+def _selection(request: HttpRequest, count: int, is_across: bool) -> str:
+    filters = request.GET.urlencode()
+    return f"{count} stations of the list" + (f" ({filters})" if filters else "") if is_across else f"{count} chosen"

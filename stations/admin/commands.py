@@ -1,0 +1,238 @@
+"""Commands in the back office: the history, and a page that shows the outcome as it arrives."""
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.decorators import action, display
+
+from evcharging.back_office import cells
+from evcharging.back_office.classes import ReadOnlyAdmin
+from evcharging.back_office.filters import PeriodFilter, value_filter
+from evcharging.back_office.panels import Panel, PanelContent, PanelPage
+from stations.admin.commanding import COMMAND_PERMISSION
+from stations.models import Command, CommandStatus, FollowUp, Station
+from stations.services import CommandNotWaiting, cancel_command
+
+LATEST = 8
+LIVE_MS, FOLLOWING_MS = 700, 4000
+FOLLOW_UP_KINDS = {FollowUp.WAITING: cells.NEWS, FollowUp.DONE: cells.GOOD, FollowUp.FAILED: cells.BAD}
+
+
+def outcome_badge(command: Command) -> SafeString:
+    """Return how a command stands: the charger's own word where it said one."""
+    if not command.has_ended:
+        return cells.badge(command.get_status_display(), cells.NEWS)
+    if command.status == CommandStatus.ANSWERED:
+        word = command.result_status or ("Answered" if command.succeeded else "Unreadable")
+        return cells.badge(word, cells.GOOD if command.succeeded else cells.BAD)
+    kind = cells.PLAIN if command.status == CommandStatus.CANCELLED else cells.BAD
+    code = (command.error or {}).get("code") if command.status == CommandStatus.CALL_ERROR else ""
+    return cells.badge(code or command.get_status_display(), kind)
+
+
+def follow_up_badge(command: Command) -> SafeString:
+    """Return what followed, or is awaited."""
+    if not command.follow_up:
+        return cells.NOTHING
+    text = command.follow_up_note or command.get_follow_up_display()
+    return cells.badge(text, FOLLOW_UP_KINDS[FollowUp(command.follow_up)])
+
+
+def outcome(request: HttpRequest, command: Command) -> PanelContent:
+    """What became of a command; the page asks for this again until there is nothing more to come."""
+    every = LIVE_MS if not command.has_ended else FOLLOWING_MS if command.follow_up == FollowUp.WAITING else 0
+    error = command.error or {}
+    facts: list[tuple[str, Any]] = [
+        ("Outcome", outcome_badge(command)),
+        ("Why", ": ".join(filter(None, [error.get("code"), error.get("description")]))),
+        ("What followed", follow_up_badge(command)),
+        ("Station", cells.link(command.station)),
+        ("Requested", cells.when(command.created_at)),
+        ("Sent", cells.when(command.sent_at)),
+        ("Answered after", "" if command.latency_s is None else f"{command.latency_s:.3f} s"),
+        ("By", f"{command.requested_by}, {command.get_via_display()}"),
+        ("Reason", command.reason),
+        ("Batch", cells.link(command.batch)),
+        ("Because of", cells.link(command.parent)),
+        ("Breaks the schema", "yes, staff insisted" if command.allows_invalid else ""),
+    ]
+    progress = [
+        [cells.when(parse_datetime(at)), word] for at, word in (entry for entry in command.progress if len(entry) == 2)
+    ]
+    return PanelContent(
+        {
+            "facts": [(name, value) for name, value in facts if value],
+            "payload": pretty(command.payload),
+            "response": pretty(command.response) if command.response is not None else "",
+            "details": pretty(error["details"]) if error.get("details") else "",
+            "raw": command.raw_answer,
+            "late": pretty(command.late_answer) if command.late_answered_at else "",
+            "late_at": cells.when(command.late_answered_at),
+            "headers": ["Told", "Progress"],
+            "rows": progress,
+            "live_url": reverse("admin:stations_command_outcome", args=[command.pk]) if every else "",
+            "live_ms": every,
+        }
+    )
+
+
+def pretty(value: Any) -> str:
+    """Return JSON as a person reads it."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@admin.register(Command)
+class CommandAdmin(PanelPage, ReadOnlyAdmin):
+    """Commands are sent from the pages of what they are about; here they are looked at, and taken back in time."""
+
+    ordering = ("-number",)
+    list_display = ("requested", "of_station", "action", "result", "followed", "by", "reason")
+    list_filter = (
+        ("status", ChoicesDropdownFilter), ("station", AutocompleteSelectFilter), value_filter("action", "action"),
+        ("via", ChoicesDropdownFilter), ("follow_up", ChoicesDropdownFilter), ("created_at", PeriodFilter),
+    )  # fmt: skip
+    list_select_related = ("station",)
+    search_fields = ("station__identity", "station__name", "action", "requested_by")
+    search_help_text = "Station, action or who asked"
+    actions_detail = ("cancel",)
+    fieldsets = (
+        (
+            "As stored",
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    "id", "number", "station", "action", "status", "succeeded", "result_status", "requested_by", "via",
+                    "reason", "waits", "resends", "allows_invalid", "timeout_s", "attempts", "created_at",
+                    "expires_at", "sent_at", "answered_at", "follow_up", "follow_up_at", "follow_up_note",
+                ),
+            },
+        ),
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Command]:
+        return super().get_queryset(request).select_related("station", "batch", "parent")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.outcome_view)
+        return [path("<uuid:pk>/outcome/", view, name="stations_command_outcome"), *super().get_urls()]
+
+    def outcome_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """The outcome alone, for the page that waits for it."""
+        command = get_object_or_404(self.get_queryset(request), pk=pk)
+        if not self.has_view_permission(request, command):
+            raise PermissionDenied
+        return TemplateResponse(request, "admin/stations/outcome.html", {"panel": outcome(request, command).variables})
+
+    def has_command_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(COMMAND_PERMISSION)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer to take back only what still waits."""
+        waits = Command.objects.filter(pk=object_id, status=CommandStatus.QUEUED).exists()
+        return super().get_actions_detail(request, object_id) if waits else []
+
+    @action(description="Cancel", icon="cancel", url_path="cancel", permissions=["command"])
+    def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        command = get_object_or_404(Command, pk=object_id)
+        try:
+            cancel_command(command_id=command.pk, cancelled_by=request.user.get_username(), now=timezone.now())
+        except CommandNotWaiting as error:
+            self.message_user(request, f"Too late: {error}.", messages.ERROR)
+        else:
+            self.message_user(request, f"{command.action} is cancelled.", messages.SUCCESS)
+        return HttpResponseRedirect("../change/")
+
+    @display(description="Requested", ordering="number")
+    def requested(self, command: Command) -> SafeString:
+        return cells.when(command.created_at)
+
+    @display(description="Station", ordering="station__identity")
+    def of_station(self, command: Command) -> SafeString:
+        return cells.link(command.station)
+
+    @display(description="Outcome", ordering="status")
+    def result(self, command: Command) -> SafeString:
+        return outcome_badge(command)
+
+    @display(description="What followed", ordering="follow_up")
+    def followed(self, command: Command) -> SafeString:
+        return follow_up_badge(command)
+
+    @display(description="By", ordering="requested_by")
+    def by(self, command: Command) -> str:
+        return f"{command.requested_by} ({command.via})"
+
+
+CommandAdmin.add_panel(Panel("", "admin/stations/outcome.html", outcome, "stations.command", 0))
+
+
+def commands_of(request: HttpRequest, station: Station) -> PanelContent:
+    """The latest commands of a station."""
+    rows = [
+        [
+            cells.link(command, cells.at(command.created_at)),
+            command.action,
+            cells.joined([outcome_badge(command), follow_up_badge(command)]),
+            command.requested_by,
+        ]
+        for command in station.commands.order_by("-number")[:LATEST]
+    ]
+    return PanelContent(
+        {
+            "headers": ["Requested", "Action", "Outcome", "By"],
+            "rows": rows,
+            "empty": "Nothing was ever sent to it.",
+            "more_url": cells.list_url("stations.command", station__id__exact=station.pk),
+        }
+    )
+
+
+def configuration_of(request: HttpRequest, station: Station) -> PanelContent:
+    """What the station's configuration was when it was last read; each writable key can be changed."""
+    keys = list(station.configuration.order_by("key")[:300])
+    may_change = request.user.has_perm(COMMAND_PERMISSION)
+    change = reverse("admin:stations_station_command", args=[station.pk, "ChangeConfiguration"])
+
+    def name(key: Any) -> Any:
+        if not may_change or key.readonly or key.is_unknown:
+            return cells.literal(key.key, 60)
+        query = reverse_query(change, key=key.key, value=key.value or "")
+        return cells.anchor(query, key.key)
+
+    rows = [
+        [
+            name(key),
+            cells.badge("unknown", cells.PLAIN) if key.is_unknown else cells.literal(key.value or "", 80),
+            cells.badge(f"{key.pending_value} after a restart", cells.UNSURE) if key.pending_value is not None else "",
+            cells.ago(key.read_at),
+        ]
+        for key in keys
+    ]
+    return PanelContent(
+        {
+            "headers": ["Key", "Value", "", "Read"],
+            "rows": rows,
+            "empty": "It has not been read yet.",
+            "more": "Read it now",
+            "more_url": reverse("admin:stations_station_command", args=[station.pk, "GetConfiguration"])
+            if may_change
+            else "",
+        }
+    )
+
+
+def reverse_query(url: str, **values: str) -> str:
+    """Return an address with a query that fills in a form."""
+    return f"{url}?{urlencode(values)}"
