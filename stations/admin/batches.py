@@ -92,7 +92,15 @@ class CommandBatchAdmin(PanelPage, ReadOnlyAdmin):
     list_filter = (value_filter("action", "action"), ("via", ChoicesDropdownFilter), ("created_at", PeriodFilter))
     search_fields = ("action", "selection", "requested_by", "reason")
     actions_detail = ("stop", "resume", "retry")
-    fields = ()
+    fieldsets = (
+        (
+            "As stored",
+            {
+                "classes": ("collapse",),
+                "fields": ("id", "action", "selection", "waits_s", "allows_invalid", "created_at"),
+            },
+        ),
+    )
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.progress_view)

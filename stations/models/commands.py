@@ -73,7 +73,7 @@ class CommandBatch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.id}"
+        return f"{self.action} of {self.created_at:%Y-%m-%d %H:%M:%S}"
 
     @property
     def is_running(self) -> bool:
