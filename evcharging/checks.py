@@ -45,7 +45,7 @@ def check_production(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 
 @register()
 def check_times(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E004-E006, W001: times that cut one another short."""
+    """E004-E006, E010, E011, W001: times that cut one another short."""
     found: list[CheckMessage] = []
     if settings.DB_HOLD_S <= 0:
         found.append(
@@ -61,6 +61,22 @@ def check_times(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
                 "TX_STALE_H of 0 makes every transaction stale, so that no tag's limit holds.",
                 hint="24 is the default.",
                 id="evcharging.E005",
+            )
+        )
+    if settings.ROLLUP_LAG_S < 4 * settings.DB_HOLD_S:
+        found.append(
+            Error(
+                "ROLLUP_LAG_S is not four times DB_HOLD_S: samples could be stored after their time was rolled up.",
+                hint="3600 is the default.",
+                id="evcharging.E010",
+            )
+        )
+    if 0 < settings.METER_VALUES_RETENTION_DAYS < 7:
+        found.append(
+            Error(
+                "METER_VALUES_RETENTION_DAYS under a week leaves no time for samples that come late.",
+                hint="Keep them for 7 days or more, or for ever with 0.",
+                id="evcharging.E011",
             )
         )
     if 0 < settings.OCPP_IDLE_LIMIT_S <= settings.OCPP_PING_INTERVAL_S:

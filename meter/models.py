@@ -1,4 +1,4 @@
-"""Meter samples: what is measured (series) and each value of it (a hypertable)."""
+"""Meter samples: what is measured (series), each value of it (a hypertable), and what it rolls up to."""
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
@@ -73,3 +73,79 @@ class MeterValue(models.Model):
 
     def __str__(self) -> str:
         return f"{self.series_id} {self.effective_at:%Y-%m-%d %H:%M:%S} {self.raw or self.value}"
+
+
+class Rollup(models.Model):
+    """What the samples of one series in one stretch of time come to; samples without a usable number do not count.
+
+    Rows are written by meter.rollups alone. Where TimescaleDB keeps continuous aggregates (meter.storage), these
+    tables stay empty. First and last are by effective time, of several samples at one instant by value.
+    """
+
+    pk = models.CompositePrimaryKey("series_id", "bucket")
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    total = models.FloatField(help_text="Sum of the values.")
+    lowest = models.FloatField()
+    highest = models.FloatField()
+    first_value = models.FloatField()
+    last_value = models.FloatField()
+    series = models.ForeignKey(Series, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    samples = models.IntegerField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        series_id, bucket = self.pk
+        return f"{series_id} {bucket:%Y-%m-%d %H:%M}"
+
+
+class QuarterRollup(Rollup):
+    """A quarter of an hour of one series (a hypertable); kept until its retention ends."""
+
+    bucket = TimescaleDateTimeField(interval="30 days", help_text="Begin of the quarter of an hour.")
+
+    class Meta:
+        db_table = "meter_rollup_15m"
+        indexes = [BrinIndex(fields=["bucket"], name="meter_rollup_15m_by_time", pages_per_range=32)]
+
+
+class DayRollup(Rollup):
+    """A day (UTC) of one series; kept until its retention ends."""
+
+    bucket = models.DateTimeField(help_text="Begin of the day.")
+
+    class Meta:
+        db_table = "meter_rollup_day"
+
+
+class LateMark(models.Model):
+    """A quarter of an hour of one series that got samples late: its roll-ups may lack them; gone once they do not."""
+
+    pk = models.CompositePrimaryKey("series_id", "bucket")
+    bucket = models.DateTimeField()
+    series = models.ForeignKey(Series, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+
+    class Meta:
+        db_table = "meter_rollup_late"
+
+    def __str__(self) -> str:
+        return f"{self.series_id} {self.bucket:%Y-%m-%d %H:%M}"
+
+
+class RollupProgress(models.Model):
+    """The one row that says which times are rolled up and which are still kept; null for none and for all."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    quarters_until = models.DateTimeField(null=True)
+    days_until = models.DateTimeField(null=True)
+    samples_from = models.DateTimeField(null=True, help_text="Older samples are gone.")
+    quarters_from = models.DateTimeField(null=True, help_text="Older roll-ups of 15 minutes are gone; begin of a day.")
+
+    class Meta:
+        db_table = "meter_rollup_progress"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="meter_rollup_progress_is_one")]
+
+    def __str__(self) -> str:
+        return f"rolled up until {self.quarters_until}"

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from evcharging.events import emit
 from meter.copying import SampleRow, insert_samples
+from meter.late import late_after, mark_late, quarter_of
 from meter.models import MeterValue
 from meter.series import SeriesKey, series_ids
 from meter.signals import readings_stored
@@ -63,7 +64,9 @@ def store_transaction_data(
 ) -> None:
     """Store the samples that a StopTransaction brought; they change no running value."""
     message = MeterMessage(station_id, 0, connector_id, None, transaction_ref, readings, received_at, clock_drift_s)
-    insert_samples(_rows([(message, transaction_pk, _timed(message))]))
+    samples, late = _rows([(message, transaction_pk, _timed(message))])
+    insert_samples(samples)
+    mark_late(late)
 
 
 @transaction.atomic
@@ -101,11 +104,12 @@ def _store(messages: list[MeterMessage]) -> None:
         rows.append((message, None if found is None else found.pk, timed[index]))
         if found is not None:
             values.append(running_value(found.pk, found.is_named, message, timed[index]))
-    samples = _rows(rows)
+    samples, late = _rows(rows)
     if samples:
         insert_samples(samples)
     if values:
         emit(readings_stored, MeterValue, values=values)
+    mark_late(late)
 
 
 def running_value(pk: int, is_named: bool, message: MeterMessage, timed: Timed) -> RunningValue:
@@ -164,18 +168,27 @@ def _ref(message: MeterMessage, timed: Timed) -> TransactionRef:
     )
 
 
-def _rows(messages: Iterable[tuple[MeterMessage, int | None, Timed]]) -> list[SampleRow]:
+def _rows(
+    messages: Iterable[tuple[MeterMessage, int | None, Timed]],
+) -> tuple[list[SampleRow], set[tuple[int, datetime]]]:
+    """Return the rows of samples, and the quarters of an hour (series id, begin) to which some come late."""
+    allowed_age = late_after()
     keyed: list[tuple[SeriesKey, datetime, Reading, datetime | None, int | None, str]] = []
+    late: list[tuple[SeriesKey, datetime]] = []
     for message, pk, timed in messages:
         station_id, connector_id, ref = message.station_id, message.connector_id, message.transaction_ref
+        late_before = message.received_at - allowed_age
         for at, differs, reading in timed:
             key = SeriesKey(
                 station_id, connector_id, reading.measurand, reading.phase, reading.location, reading.context,
                 reading.format, reading.unit,
             )  # fmt: skip
             keyed.append((key, at, reading, differs, pk, ref))
+            if at < late_before and reading.value is not None:
+                late.append((key, quarter_of(at)))
     ids = series_ids(keys=[entry[0] for entry in keyed])
-    return [
+    rows = [
         SampleRow(at, reading.value, differs, ids[key], pk, ref, reading.raw)
         for key, at, reading, differs, pk, ref in keyed
     ]
+    return rows, {(ids[key], quarter) for key, quarter in late}

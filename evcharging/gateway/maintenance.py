@@ -1,4 +1,5 @@
-"""What the gateway does by the clock, in whichever process comes first: commands every few seconds, else hourly."""
+"""What the gateway does by the clock, in whichever process comes first: commands every few seconds, roll-ups every few
+minutes, else hourly."""
 
 import logging
 from datetime import datetime
@@ -6,13 +7,16 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection, transaction
 
+from evcharging.storage import apply_retention
 from id_tags.services import forget_unknown_id_tags
+from meter.rollups import roll_up
 from stations.selectors import stations_with_queue
 from stations.services import forget_strangers, greet_stations, tidy_commands, tidy_follow_ups
 from transactions.services import close_stale
 
 logger = logging.getLogger(__name__)
 
+LIMIT_S = 20.0  # a thread of the pool is not kept longer, nor the end of the process; the next time goes on
 LOCK_ID = 0x0CCB  # any constant: which pg_advisory lock stands for this job
 
 
@@ -40,3 +44,15 @@ def maintain(*, now: datetime) -> bool:
         "maintenance: %s, %s unknown tags forgotten, %s silent transactions closed", forgotten, unknown, closed
     )
     return True
+
+
+def roll_up_samples(*, now: datetime) -> None:
+    """Roll up what is over and what came late."""
+    roll_up(now=now, limit_s=LIMIT_S)
+
+
+def remove_old_rows(*, now: datetime) -> None:
+    """Delete what is older than its retention."""
+    for removed in apply_retention(now=now, limit_s=LIMIT_S):
+        if removed.amount:
+            logger.info("retention: %s", removed)

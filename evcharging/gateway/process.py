@@ -18,7 +18,7 @@ from evcharging.gateway.charge_point import ChargePoint
 from evcharging.gateway.domain import DatabaseAway
 from evcharging.gateway.group_commit import Lane
 from evcharging.gateway.idempotency import Answers
-from evcharging.gateway.maintenance import carry_on_commands, maintain
+from evcharging.gateway.maintenance import carry_on_commands, maintain, remove_old_rows, roll_up_samples
 from evcharging.gateway.presence import REFRESH_EVERY_S, Presence
 from evcharging.gateway.redis_client import OptionalRedis
 from evcharging.gateway.tallies import Tallies
@@ -45,6 +45,7 @@ TOUCH_BATCH = 1000
 COMMANDS_EVERY_S = 3.0
 BATCHES_EVERY_S = 0.5
 MAINTENANCE_EVERY_S = 3600.0
+ROLL_UP_EVERY_S = 300.0
 RECEIVE_RETRY_S = 1.0
 
 
@@ -79,6 +80,7 @@ class GatewayProcess:
             (COMMANDS_EVERY_S, self._carry_on_commands),
             (BATCHES_EVERY_S, self._advance_batches),
             (MAINTENANCE_EVERY_S, self._maintain),
+            (ROLL_UP_EVERY_S, self._roll_up),
         )
         self._tasks += [asyncio.create_task(_repeat(seconds, function)) for seconds, function in every]
 
@@ -218,6 +220,10 @@ class GatewayProcess:
 
     async def _maintain(self) -> None:
         await domain.call(maintain, now=datetime.now(UTC))
+        await domain.call(remove_old_rows, now=datetime.now(UTC))
+
+    async def _roll_up(self) -> None:
+        await domain.call(roll_up_samples, now=datetime.now(UTC))
 
 
 async def _repeat(seconds: float, function: Callable[[], Awaitable[None]]) -> None:

@@ -1,0 +1,18 @@
+"""manage.py apply_storage_policies: bring TimescaleDB in line with the settings; each server does so at its start."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from evcharging.storage import apply_policies
+
+
+class Command(BaseCommand):
+    help = (
+        "Apply the settings of chunks, compression, continuous aggregates and retention to the database. Idempotent."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for line in apply_policies():
+            self.stdout.write(line)
+        self.stdout.write("Storage policies are in line with the settings.")

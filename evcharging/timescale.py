@@ -1,0 +1,38 @@
+"""What the database at hand can do with tables of samples: plain PostgreSQL, or an edition of TimescaleDB."""
+
+from enum import StrEnum
+
+from django.db import connection
+
+
+class Edition(StrEnum):
+    """The values are those of the setting timescaledb.license; "" is a PostgreSQL without hypertables of ours."""
+
+    NONE = ""
+    APACHE = "apache"
+    COMMUNITY = "timescale"
+
+
+def edition() -> Edition:
+    """Return the edition of TimescaleDB that DATABASE_URL names (timescale://), NONE elsewhere."""
+    if not connection.settings_dict["ENGINE"].startswith("timescale"):
+        return Edition.NONE
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('timescaledb.license', true)")
+        (license_name,) = cursor.fetchone()
+    return Edition(license_name or "")
+
+
+def is_hypertable(relation: str) -> bool:
+    """Return whether a table is a hypertable, or a view is a continuous aggregate."""
+    found = edition()
+    if found is Edition.NONE:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM timescaledb_information.hypertables WHERE hypertable_name = %s", [relation])
+        if cursor.fetchone() is None:
+            cursor.execute(
+                "SELECT 1 FROM timescaledb_information.continuous_aggregates WHERE view_name = %s", [relation]
+            )
+            return cursor.fetchone() is not None
+    return True

@@ -1,0 +1,91 @@
+"""What TimescaleDB does for samples by itself: chunks, and in its Community edition continuous aggregates and
+compression. Elsewhere meter.rollups and meter.retention do the same work, with the same results.
+
+Samples are removed by meter.retention in every edition: TimescaleDB's own policy would neither wait for their
+roll-ups nor for their transaction's end.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+
+from evcharging.timescale import Edition, edition
+from evcharging.timescale_policies import Policy, compress, keep_policies, set_chunk_interval
+from meter import rollup_sql as sql
+
+QUARTERS_VIEW, DAYS_VIEW = "meter_values_15m", "meter_values_day"
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+REFRESH_EVERY = timedelta(minutes=15)
+
+
+def has_continuous_aggregates() -> bool:
+    """Return whether continuous aggregates take the place of the tables of roll-ups."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_regclass(%s) IS NOT NULL AND to_regclass(%s) IS NOT NULL", [QUARTERS_VIEW, DAYS_VIEW]
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def apply_policies() -> list[str]:
+    """Bring the database in line with the settings, and return a line for what it cannot do. Twice is as once."""
+    found = edition()
+    if found is Edition.NONE:
+        return []
+    set_chunk_interval("meter_values", timedelta(hours=settings.METER_CHUNK_HOURS))
+    if found is Edition.APACHE:
+        return ["meter values: no compression and no continuous aggregates in this edition; roll-ups are tables"]
+    create_continuous_aggregates()
+    # The columns of the unique constraint, so that a sample which is sent again is found inside compressed chunks.
+    compress("meter_values", segment_by="series_id", order_by="effective_at, value, transaction_ref")
+    lag = timedelta(seconds=settings.ROLLUP_LAG_S)
+    begin = None
+    if settings.METER_VALUES_RETENTION_DAYS:
+        # What was rolled up before its samples were dropped must stand.
+        begin = timedelta(days=settings.METER_VALUES_RETENTION_DAYS - 1)
+    keep_policies(
+        [
+            Policy.refresh(QUARTERS_VIEW, begin=begin, end=lag, every=REFRESH_EVERY),
+            Policy.refresh(DAYS_VIEW, begin=begin, end=lag, every=REFRESH_EVERY * 4),
+            Policy.compression("meter_values", after=settings.COMPRESS_AFTER_DAYS),
+        ]
+    )
+    return []
+
+
+def create_continuous_aggregates() -> None:
+    """Create those that are missing, empty: until its first refresh each answers from the samples."""
+    with connection.cursor() as cursor:
+        for view, width in ((QUARTERS_VIEW, sql.QUARTER), (DAYS_VIEW, sql.DAY)):
+            cursor.execute(
+                f"""
+                CREATE MATERIALIZED VIEW IF NOT EXISTS {view}
+                WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
+                SELECT series_id, time_bucket({width}, effective_at) AS bucket, {sql.OF_SAMPLES}
+                FROM meter_values WHERE {sql.USABLE} GROUP BY 1, 2
+                WITH NO DATA
+                """
+            )
+
+
+def refresh_continuous_aggregates(*, since: datetime | None, until: datetime, now: datetime) -> None:
+    """Roll up what changed in a stretch of time, None for from the first sample; outside of any database transaction.
+
+    `until` is rounded up to whole buckets, `since` too, since the samples before it may be gone; a bucket that is not
+    over stays out, or its view would not look at the samples for the rest of it.
+    """
+    over = now - timedelta(seconds=settings.ROLLUP_LAG_S)
+    with connection.cursor() as cursor:
+        for view, width in ((QUARTERS_VIEW, timedelta(minutes=15)), (DAYS_VIEW, timedelta(days=1))):
+            begin = None if since is None else _round_up(since, width)
+            end = min(_round_up(until, width), _round_up(over, width) - width)
+            if begin is None or begin < end:
+                cursor.execute(
+                    "CALL refresh_continuous_aggregate(%s::regclass, %s::timestamptz, %s::timestamptz)",
+                    [view, begin, end],
+                )
+
+
+def _round_up(instant: datetime, width: timedelta) -> datetime:
+    return _EPOCH - (_EPOCH - instant) // width * width
