@@ -86,7 +86,11 @@ def _timescale_edition() -> str:
     if not os.environ["DATABASE_URL"].startswith("timescale://"):
         return ""
     with psycopg.connect(libpq_url(os.environ["DATABASE_URL"])) as connection:
-        return str(connection.execute("SELECT current_setting('timescaledb.license')").fetchone()[0])  # type: ignore[index]
+        # The setting is there only where the extension is; what creates it here is never committed.
+        connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+        edition = connection.execute("SELECT current_setting('timescaledb.license')").fetchone()
+        connection.rollback()
+        return str(edition[0])  # type: ignore[index]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
