@@ -26,11 +26,12 @@ OF_QUARTERS = """
     (array_agg(last_value ORDER BY bucket))[count(*)::int] AS last_value, sum(samples)::int AS samples
 """
 
-# Samples are only ever taken away by retention, so the row that saw more of them is the truer one.
+# Samples are only ever taken away by retention, so the row that saw more of them is the truer one; one that saw as
+# many saw the same, or others in the place of those that are gone.
 _UPSERT = f"""
     ON CONFLICT (series_id, bucket) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in COLUMNS.split(", "))}
-    WHERE excluded.samples >= {{table}}.samples
+    WHERE excluded.samples > {{table}}.samples
 """
 
 

@@ -14,39 +14,11 @@ from meter.rollups import roll_up
 from meter.services import MeterMessage, record_readings
 from meter.tests import rollup_model as model
 from meter.tests.rollup_model import DAY, QUARTER, Sample
+from meter.tests.samples import END, MIDNIGHT, store
 from stations.models import Station
 from tests.factories import make_station, reading, start, stop
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storage]
-MIDNIGHT = datetime(2026, 3, 28, tzinfo=UTC)
-END = MIDNIGHT + timedelta(days=3)
-
-
-def store(station: Station, *samples: Sample, received_at: datetime | None = None) -> None:
-    """Store samples in one batch, each received when it was measured unless told."""
-    messages = [
-        MeterMessage(
-            station.pk,
-            station.connection_epoch,
-            one.connector_id,
-            None,
-            "",
-            [
-                reading(
-                    one.value,
-                    reported_at=one.at,
-                    location=one.location,
-                    phase=one.phase,
-                    context=one.context,
-                    unit=one.unit,
-                )
-            ],
-            received_at or one.at,
-            None,
-        )
-        for one in samples
-    ]
-    assert record_readings(messages=messages) == [True] * len(messages)
 
 
 def stored(table: type[QuarterRollup] | type[DayRollup]) -> dict[tuple, model.Expected]:
