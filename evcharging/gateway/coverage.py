@@ -1,14 +1,19 @@
-"""docs/ocpp-coverage.md, made from the handler table: `python manage.py ocpp_coverage > docs/ocpp-coverage.md`."""
+"""docs/ocpp-coverage.md, made from the tables in the code: `manage.py ocpp_coverage > docs/ocpp-coverage.md`."""
 
 import inspect
+import re
+from pathlib import Path
 
-from evcharging import ocpp16_schemas as schemas
+from django.conf import settings
+
 from evcharging.gateway.ocpp16.handlers import HANDLERS
+from stations.operations import OPERATIONS
 
 HEAD = """\
 # OCPP coverage
 
-Generated from the handler table by `python manage.py ocpp_coverage`; a test holds it to the code.
+Generated from the handler table and the table of operations by `python manage.py ocpp_coverage`; a test holds it to
+the code.
 
 ## OCPP 1.6J and its security extension: what a charger may send
 
@@ -18,9 +23,13 @@ Generated from the handler table by `python manage.py ocpp_coverage`; a test hol
 COMMANDS = """
 ## OCPP 1.6J and its security extension: what the central system may send
 
-Not yet sent. A charger that sends one of these itself is answered NotSupported:
+Each from the back office, the API and the shell, as a durable, audited row. "yes" are the words of an answer that
+count as success; the tests are real frames on both sides.
 
+| Action | source | what it does | yes | sent twice | shown by |
+|---|---|---|---|---|---|
 """
+TESTS = Path("tests") / "cases"
 
 
 def coverage() -> str:
@@ -30,5 +39,22 @@ def coverage() -> str:
         text = " ".join((inspect.getdoc(handler.handle) or "").split())
         repeated = "answered from memory" if handler.is_remembered else "handled again"
         rows.append(f"| {action} | {text} | {repeated} |\n")
-    commands = ", ".join(sorted(schemas.CSMS_INITIATED - set(HANDLERS)))
-    return HEAD + "".join(rows) + COMMANDS + commands + ".\n"
+    tests = _tests()
+    commands = []
+    for action, operation in sorted(OPERATIONS.items()):
+        words = ", ".join(sorted(operation.successes)) or "any answer"
+        twice = "harmless" if operation.is_repeatable else "never"
+        shown = ", ".join(f"[{name}](../{TESTS}/{name})" for name in tests.get(action, []))
+        commands.append(f"| {action} | {operation.source} | {operation.purpose} | {words} | {twice} | {shown} |\n")
+    return HEAD + "".join(rows) + COMMANDS + "".join(commands)
+
+
+def _tests() -> dict[str, list[str]]:
+    """Return which case tests name each operation."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((settings.BASE_DIR / TESTS).glob("test_*.py")):
+        text = path.read_text()
+        for action in OPERATIONS:
+            if re.search(rf"\"{action}\"", text):
+                found.setdefault(action, []).append(path.name)
+    return found
