@@ -16,10 +16,12 @@ from evcharging.back_office import cells
 from evcharging.back_office.classes import HypertableAdmin, ReadOnlyAdmin
 from evcharging.back_office.filters import LastDayFilter, PeriodFilter
 from evcharging.back_office.panels import Panel, PanelContent
-from meter.charts import Chart, chart
+from meter.aggregates import station_days_energy
+from meter.charts import Chart, bar_chart, chart
 from meter.models import MeterValue, Series
 from meter.selectors import Column, curves, sample_table
 from meter.types import UNITS
+from stations.admin import StationAdmin
 from stations.models import Station
 from transactions.admin import TransactionAdmin
 from transactions.models import Transaction
@@ -34,6 +36,7 @@ MEASURANDS = (
 """OCPP 1.6 §7.31."""
 SYMBOLS = {"Celsius": "°C", "Percent": "%"}
 LATEST_STATIONS = 5
+CHARTED_DAYS = 30
 INSTANTS_PER_PAGE = 25
 
 
@@ -176,6 +179,23 @@ def charts_of(request: HttpRequest, row: Transaction) -> PanelContent:
     return PanelContent({"charts": drawn})
 
 
+def energy_of(request: HttpRequest, station: Station) -> PanelContent:
+    """Energy of the last days, by the station's calendar."""
+    today = timezone.now().astimezone(station.zone).date()
+    days = station_days_energy(station, today - timedelta(days=CHARTED_DAYS - 1), today)
+    if not any(day.energy_wh or day.fell for day in days):
+        return PanelContent({"chart": None})
+    total = sum(day.energy_wh for day in days) / 1000
+    drawn = bar_chart(
+        [(f"{day.day:%b %d}", day.energy_wh / 1000, day.fell) for day in days],
+        title=f"Energy of the last {CHARTED_DAYS} days",
+        summary=f"{total:,.1f} kWh",
+        unit="kWh",
+        digits=1,
+    )
+    return PanelContent({"chart": drawn, "zone": station.time_zone, "any_fell": any(day.fell for day in days)})
+
+
 def samples_of(request: HttpRequest, row: Transaction) -> PanelContent:
     """A page of the transaction's samples, one line per instant."""
     asked = request.GET.get("samples", "1")
@@ -222,5 +242,8 @@ def _symbol(unit: str) -> str:
     return SYMBOLS.get(unit, unit)
 
 
+StationAdmin.add_panel(
+    Panel(f"Energy of the last {CHARTED_DAYS} days", "admin/meter/energy.html", energy_of, "meter.metervalue", 25)
+)
 TransactionAdmin.add_panel(Panel("", "admin/meter/charts.html", charts_of, "meter.metervalue", 10))
 TransactionAdmin.add_panel(Panel("Samples", "admin/meter/samples.html", samples_of, "meter.metervalue", 20))

@@ -1,6 +1,6 @@
-"""Charts drawn on the server: a curve's geometry in percent of its plot, for an inline SVG. Pure."""
+"""Charts drawn on the server: the geometry of a curve or of bars in percent of the plot, for an inline SVG. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from math import ceil, floor, log10
 from typing import NamedTuple
@@ -56,6 +56,48 @@ class Chart(NamedTuple):
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     dots: list[Dot]
+
+
+class Bar(NamedTuple):
+    """One bar, percent of the plot; `is_marked` where its value is not the whole truth."""
+
+    left: float
+    width: float
+    top: float
+    height: float
+    text: str
+    is_marked: bool
+
+
+class BarChart(NamedTuple):
+    """Bars side by side, ready to draw in a plot of 100 × 100."""
+
+    title: str
+    summary: str
+    bars: list[Bar]
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+
+
+def bar_chart(
+    values: Sequence[tuple[str, float, bool]], *, title: str, summary: str, unit: str, digits: int, most: int = 6
+) -> BarChart:
+    """Draw (label, value, is marked) from left to right, with at most `most` labels below; values start at nought."""
+    ticks = value_ticks(max((value for _, value, _ in values), default=0.0))
+    top, share = ticks[-1], 100 / max(len(values), 1)
+    bars = []
+    for index, (label, value, is_marked) in enumerate(values):
+        height = 100 * max(value, 0.0) / top
+        text = f"{label} · {value:,.{digits}f} {unit}"
+        bars.append(Bar(share * (index + 0.12), share * 0.76, 100 - height, height, text, is_marked))
+    every = max(ceil(len(values) / most), 1)
+    return BarChart(
+        title,
+        summary,
+        bars,
+        [Tick(share * (index + 0.5), values[index][0]) for index in range(0, len(values), every)],
+        [Tick(100 - 100 * value / top, f"{value:g}") for value in ticks],
+    )
 
 
 def chart(

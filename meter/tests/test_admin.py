@@ -191,3 +191,22 @@ def test_transaction_page_without_samples_says_so(admin_client):
 def test_transaction_page_shows_no_samples_to_who_may_not_see_them(charged):
     text = page(staff("transactions.view_transaction"), f"/admin/transactions/transaction/{charged.pk}/change/")
     assert (text.count('aria-label="Samples"'), text.count("<svg viewBox")) == (0, 0)
+
+
+def test_station_page_draws_the_energy_of_the_last_days(admin_client):
+    station = heard("CP")
+    path = f"/admin/stations/station/{station.pk}/change/"
+    assert "No energy in the last 30 days." in page(admin_client, path)
+    now = timezone.now()
+    for days, register in ((35, 500.0), (3, 1500.0), (2, 0.0), (1, 2000.0)):
+        report(station, reading(register), at=now - timedelta(days=days))
+    text = page(admin_client, path)
+    assert "3.0 kWh" in text
+    assert (text.count("bo-pillar"), text.count("bo-pillar-marked"), text.count("In orange")) == (31, 1, 1)
+
+
+def test_station_page_shows_energy_to_who_may_see_meter_values():
+    path = f"/admin/stations/station/{heard('CP').pk}/change/"
+    title = "Energy of the last 30 days"
+    assert title not in page(staff("stations.view_station"), path)
+    assert title in page(staff("stations.view_station", "meter.view_metervalue"), path)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meter.charts import chart, time_ticks, value_ticks
+from meter.charts import bar_chart, chart, time_ticks, value_ticks
 
 START = datetime(2026, 3, 1, 11, 58, tzinfo=UTC)
 
@@ -62,3 +62,19 @@ def test_chart_of_means_is_stepped_and_never_below_nought():
 def test_chart_of_nothing_is_empty():
     drawn = chart([], title="Power", unit="kW", since=START, until=START, digits=1)
     assert (drawn.line, drawn.area, drawn.dots) == ("", "", [])
+
+
+def test_bars_are_drawn_in_percent_and_labelled_sparsely():
+    values = [(f"D{number}", float(number), number == 3) for number in range(10)]
+    drawn = bar_chart(values, title="Energy", summary="45 kWh", unit="kWh", digits=1, most=4)
+    assert [tick.text for tick in drawn.x_ticks] == ["D0", "D3", "D6", "D9"]
+    assert [tick.position for tick in drawn.x_ticks] == [5, 35, 65, 95]
+    assert [bar for bar in drawn.bars if bar.is_marked] == [
+        (pytest.approx(31.2), pytest.approx(7.6), 70, 30, "D3 · 3.0 kWh", True)
+    ]
+    assert (drawn.bars[0].height, drawn.bars[9].height) == (0, 90)
+
+
+def test_bars_of_nothing_are_none():
+    drawn = bar_chart([], title="Energy", summary="", unit="kWh", digits=1)
+    assert (drawn.bars, drawn.x_ticks) == ([], [])
