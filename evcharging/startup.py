@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+
+from evcharging.storage import apply_policies
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +50,24 @@ def prepare_database(stopping: threading.Event) -> FirstAdmin | None:
         try:
             with _migration_lock(stopping):
                 _migrate()
+                _apply_storage_policies()
                 return None if settings.BEHIND_TLS_PROXY else _create_first_admin()
         except OperationalError as error:
             logger.warning("the database cannot be used yet: %s", " ".join(str(error).split()))
             connection.close()
             if stopping.wait(_RETRY_S):
                 raise StartAbandoned from None
+
+
+def _apply_storage_policies() -> None:
+    """Storage that is not as the settings say is no reason to leave chargers waiting."""
+    try:
+        for line in apply_policies():
+            logger.info("storage: %s", line)
+    except OperationalError:
+        raise
+    except DatabaseError:
+        logger.exception("the storage policies cannot be applied; manage.py apply_storage_policies tries again")
 
 
 def _migrate() -> None:
