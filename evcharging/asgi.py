@@ -1,4 +1,4 @@
-"""The ASGI application: HTTP is Django's, WebSockets are the gateway's."""
+"""The ASGI application: HTTP is Django's, WebSockets are the gateway's; a lifespan for servers that are not ours."""
 
 import os
 
@@ -11,5 +11,13 @@ http_application = get_asgi_application()  # before what follows: it fills the a
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from evcharging.gateway.routing import websocket_urlpatterns  # noqa: E402
+from evcharging.gateway.shutdown import stop_gateway  # noqa: E402
+from evcharging.lifespan import Lifespan  # noqa: E402
 
-application = ProtocolTypeRouter({"http": http_application, "websocket": URLRouter(websocket_urlpatterns)})
+application = ProtocolTypeRouter(
+    {
+        "http": http_application,
+        "websocket": URLRouter(websocket_urlpatterns),
+        "lifespan": Lifespan(stop_gateway=stop_gateway),
+    }
+)

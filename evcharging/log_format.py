@@ -17,12 +17,12 @@ _CONTROLS_BUT_NEWLINE = {code: text for code, text in _CONTROLS.items() if code 
 
 
 class JsonLines(OrjsonFormatter):
-    """One JSON object a line: time, level, logger, message, the extras, and exc_info where there is one."""
+    """One JSON object a line: time, pid, level, logger, message, the extras, and exc_info where there is one."""
 
     def __init__(self) -> None:
         super().__init__(
-            "%(levelname)s%(name)s%(message)s",
-            rename_fields={"levelname": "level", "name": "logger"},
+            "%(process)d%(levelname)s%(name)s%(message)s",
+            rename_fields={"process": "pid", "levelname": "level", "name": "logger"},
             timestamp="time",
         )
 
@@ -32,13 +32,14 @@ class JsonLines(OrjsonFormatter):
 
 
 class TextLines(logging.Formatter):
-    """`12:34:56.789 WARNING evcharging.gateway.consumers: message key=value`, then a traceback where there is one."""
+    """`12:34:56.789 4711 WARNING evcharging.gateway.consumers: message key=value`, 4711 being the process id; then a
+    traceback where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
         message = record.getMessage()
         extras = "".join(f" {key}={value}" for key, value in vars(record).items() if key not in _STANDARD)
-        line = f"{at} {record.levelname:<7} {record.name}: {message}{extras}".translate(_CONTROLS)
+        line = f"{at} {record.process} {record.levelname:<7} {record.name}: {message}{extras}".translate(_CONTROLS)
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info).translate(_CONTROLS_BUT_NEWLINE)
         return mask_id_tags(line)

@@ -26,6 +26,9 @@ def logging_configuration(*, output: str, level: str) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            # under uvicorn: its own handlers write no JSON, and each request would be a line
+            "uvicorn": {"handlers": [], "level": level, "propagate": True},
+            "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
             # what it says at INFO and below is about its own sockets
             "daphne": {"level": "WARNING"},
             "twisted": {"level": "WARNING"},

@@ -4,16 +4,17 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import DatabaseError, OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from evcharging.embedded import EmbeddedServerError
 from evcharging.storage import apply_policies
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,61 @@ class FirstAdmin:
     password: str
 
 
-def prepare_database(stopping: threading.Event) -> FirstAdmin | None:
+Prepare = Callable[[threading.Event], FirstAdmin | None]
+
+
+class Start:
+    """The thread that makes a process ready while its port is already open.
+
+    :param on_ready: called in the thread with what `prepare` returned.
+    :param on_failure: called in the thread once `failure` says in one line why the process must end.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_ready: Callable[[FirstAdmin | None], None],
+        on_failure: Callable[[], None],
+        prepare: Prepare | None = None,
+    ) -> None:
+        self.failure = ""
+        self._on_ready, self._on_failure = on_ready, on_failure
+        self._prepare = prepare or prepare_database
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="start", daemon=True)
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def abandon(self) -> None:
+        """Make the thread end, and wait for it."""
+        self._stopping.set()
+        settings.EMBEDDED_SERVERS.abandon_start()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            admin = self._prepare(self._stopping)
+        except StartAbandoned:
+            pass
+        except EmbeddedServerError as error:
+            self._fail(str(error))
+        except Exception:
+            logger.exception("the system cannot start")
+            self._fail("the system cannot start; the log says why")
+        else:
+            self._on_ready(admin)
+        finally:
+            connections.close_all()
+
+    def _fail(self, reason: str) -> None:
+        if not self._stopping.is_set():
+            self.failure = reason
+            self._on_failure()
+
+
+def prepare_database(stopping: threading.Event, *, creates_admin: bool = True) -> FirstAdmin | None:
     """Start the embedded servers, wait for the database, migrate it, create an admin if there is no user at all.
 
     Behind a TLS proxy no admin is created, since what is shown there stays in logs: use `manage.py createsuperuser`.
@@ -51,7 +106,7 @@ def prepare_database(stopping: threading.Event) -> FirstAdmin | None:
             with _migration_lock(stopping):
                 _migrate()
                 _apply_storage_policies()
-                return None if settings.BEHIND_TLS_PROXY else _create_first_admin()
+                return _create_first_admin() if creates_admin and not settings.BEHIND_TLS_PROXY else None
         except OperationalError as error:
             logger.warning("the database cannot be used yet: %s", " ".join(str(error).split()))
             connection.close()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 
 import pytest
 
@@ -60,7 +61,13 @@ def test_line_of_an_exception_is_masked(formatter: logging.Formatter) -> None:
 def test_json_line_of_a_cut_frame_is_json() -> None:
     record = logging.LogRecord("x", logging.INFO, "x.py", 1, 'cut: {"idTag":"04A1B2C3', None, None)
     event = json.loads(JsonLines().format(record))
-    assert event == {"time": event["time"], "level": "INFO", "logger": "x", "message": 'cut: {"idTag":"***B2C3"'}
+    assert event == {
+        "time": event["time"],
+        "pid": os.getpid(),
+        "level": "INFO",
+        "logger": "x",
+        "message": 'cut: {"idTag":"***B2C3"',
+    }
 
 
 def test_text_line_has_no_control_sequence_and_no_break() -> None:

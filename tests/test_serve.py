@@ -128,7 +128,7 @@ def test_server_waits_for_a_database_that_is_away(
 def test_log_is_json_with_one_event_a_line(server: LiveServer) -> None:
     server.terminate()
     events = server.events()
-    assert [sorted(event) for event in events] == [["level", "logger", "message", "time"]] * len(events)
+    assert [sorted(event) for event in events] == [["level", "logger", "message", "pid", "time"]] * len(events)
     assert [event["message"] for event in events if event["logger"] == "evcharging.management.commands.serve"] == [
         "ready",
         "stopped",

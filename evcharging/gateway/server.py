@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import signal
+import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
@@ -36,14 +38,20 @@ CLOSE_HANDSHAKE_S = 5
 # When all applications have ended, their peers get this long to answer our Close frames.
 FAREWELL_S = 2
 
+# However slowly a drain is to go, it has told every socket by then: whoever stops us kills us in the end.
+DRAIN_MAX_S = 60
+DRAIN_TICK_S = 0.02
+
 
 class GatewayServer(daphne.server.Server):
     """Serves one ASGI application on one port: `GatewayServer(application, host=..., port=...).run()`.
 
-    `endpoints` (Twisted's strings, e.g. `fd:fileno=3` for an inherited socket) takes the place of host, port and
-    backlog. Times are in seconds, sizes in bytes. Liveness of an open socket is the application's: no ping is sent
-    and no socket is closed for its age or its silence.
+    `endpoints` (Twisted's strings) or `listener` (a listening socket, non-blocking, that other processes may share)
+    take the place of host, port and backlog. Times are in seconds, sizes in bytes. Liveness of an open socket is the
+    application's: no ping is sent and no socket is closed for its age or its silence.
 
+    :param listens_at_once: False leaves the port to a later `listen()`.
+    :param drain_per_s: WebSockets that a stop closes per second, while the others are served; 0 all at once.
     :param inbox_size: messages that may wait for one application before its socket is no longer read.
     :param websocket_handshake_timeout: silence allowed until a request is complete, and between two of HTTP.
     :param websocket_connect_timeout: how long an application may take to accept or refuse.
@@ -59,7 +67,10 @@ class GatewayServer(daphne.server.Server):
         host: str = "127.0.0.1",
         port: int = 9000,
         endpoints: Iterable[str] = (),
+        listener: socket.socket | None = None,
+        listens_at_once: bool = True,
         backlog: int = 4096,
+        drain_per_s: float = 0,
         inbox_size: int = 16,
         websocket_max_message_size: int = 262144,
         websocket_handshake_timeout: float = 60,
@@ -82,6 +93,9 @@ class GatewayServer(daphne.server.Server):
             server_name=server_name,
             **options,
         )
+        self.listener = listener
+        self.listens_at_once = listens_at_once
+        self.drain_per_s = drain_per_s
         self.inbox_size = inbox_size
         self.websocket_send_timeout = websocket_send_timeout
         # Apart from `connections`, which Daphne walks through every second: 5,000 idle stations would cost by it.
@@ -114,10 +128,8 @@ class GatewayServer(daphne.server.Server):
         observer: Any = FilteringLogObserver(cast(Any, STDLibLogObserver(__name__)), [errors])
         globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
         asyncio.set_event_loop(daphne.server.twisted_loop)
-        for endpoint in self.endpoints:
-            listener = daphne.server.serverFromString(reactor, endpoint).listen(self.http_factory)
-            listener.addCallbacks(self.listen_success, self.listen_error)
-            self.listeners.append(listener)
+        if self.listens_at_once:
+            self.listen()
         if not self.abort_start:
             reactor.callLater(1, self.application_checker)
             reactor.callLater(2, self.timeout_checker)
@@ -133,6 +145,20 @@ class GatewayServer(daphne.server.Server):
                 daphne.server.twisted_loop.add_signal_handler(number, self.stop)
         if self.ready_callable:
             self.ready_callable()
+
+    def listen(self) -> None:
+        """Open the port, unless the server is stopping already."""
+        if self.stopping:
+            return
+        if self.listener is not None:
+            port = reactor.adoptStreamPort(self.listener.fileno(), self.listener.family, self.http_factory)
+            self.listener.close()  # the port has a descriptor of its own
+            self.listen_success(port)
+            return
+        for endpoint in self.endpoints:
+            listener = daphne.server.serverFromString(reactor, endpoint).listen(self.http_factory)
+            listener.addCallbacks(self.listen_success, self.listen_error)
+            self.listeners.append(listener)
 
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)
@@ -155,21 +181,38 @@ class GatewayServer(daphne.server.Server):
 
     def application_tasks(self) -> list[asyncio.Future[Any]]:
         http = [details.get("application_instance") for details in self.connections.values()]
-        return [task for task in [*http, *(socket.application_task for socket in self.websockets)] if task]
+        return [task for task in [*http, *(websocket.application_task for websocket in self.websockets)] if task]
 
     def drain(self) -> Deferred[None]:
-        """Stop listening, let applications answer what they have, then close every WebSocket with 1001 (going away).
+        """Stop listening, let applications answer what they have, then close the WebSockets with 1001 (going away).
 
         Applications get websocket.disconnect with 1001 behind the messages already received, and can send until they
         end: an answer whose commit has happened leaves before the Close frame.
         """
         self.stopping = True
         logger.info("Stopping: %s WebSockets", len(self.websockets))
+        if self.listener is not None:
+            self.listener.close()
         for port in self.ports:
             port.stopListening()
-        for socket in list(self.websockets):
-            socket.go_away()
-        return Deferred.fromFuture(asyncio.ensure_future(self.wait_for_applications()))
+        return Deferred.fromFuture(asyncio.ensure_future(self.close_all()))
+
+    async def close_all(self) -> None:
+        """Tell `drain_per_s` WebSockets a second to go away, faster if it took too long; the others are served on."""
+        loop = asyncio.get_running_loop()
+        left = deque(self.websockets)  # no handshake succeeds any more
+        rate = max(self.drain_per_s, len(left) / DRAIN_MAX_S)
+        started, told = loop.time(), 0
+        while left:
+            due = 1 + int((loop.time() - started) * rate) - told if self.drain_per_s else len(left)
+            while left and due > 0:
+                websocket = left.popleft()
+                if websocket.application_task is not None:  # else it closed by itself
+                    websocket.go_away()
+                    told, due = told + 1, due - 1
+            if left:
+                await asyncio.sleep(DRAIN_TICK_S)
+        await self.wait_for_applications()
 
     async def wait_for_applications(self) -> None:
         if tasks := self.application_tasks():
