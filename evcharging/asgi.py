@@ -1,4 +1,4 @@
-"""The ASGI application: HTTP is Django's, WebSockets are the gateway's; a lifespan for servers that are not ours."""
+"""The ASGI application: HTTP is Django's, WebSockets are the gateway's, and a lifespan for other servers."""
 
 import os
 
