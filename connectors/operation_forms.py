@@ -9,7 +9,7 @@ from stations.admin.operations import OperationForm, operation_form
 @operation_form
 class ChangeAvailabilityForm(OperationForm):
     action, title, group = "ChangeAvailability", "Change availability", "Connectors"
-    explanation = "A connector that charges follows when its transaction has ended. It is done when the status shows it."
+    explanation = "One that charges follows when its transaction has ended. It is done when the status shows it."
     connectorId = forms.IntegerField(  # noqa: N815 - OCPP's name
         label="Connector", min_value=0, initial=0, help_text="0: the station with all its connectors."
     )

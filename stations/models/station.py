@@ -1,5 +1,6 @@
 """Stations: who they are, how they are talked to, and which connection owns each."""
 
+from collections.abc import Iterable
 from typing import Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -39,7 +40,12 @@ class StationQuerySet(models.QuerySet["Station"]):
 
     def with_identity(self, identity: str) -> Self:
         """The station of this identity; chargers are inconsistent about its case."""
-        return self.alias(identity_folded=Lower("identity")).filter(identity_folded=identity.lower())
+        return self.with_identities([identity])
+
+    def with_identities(self, identities: Iterable[str]) -> Self:
+        """The stations of these identities, whatever their case."""
+        folded = [identity.lower() for identity in identities]
+        return self.alias(identity_folded=Lower("identity")).filter(identity_folded__in=folded)
 
 
 class Station(models.Model):

@@ -38,16 +38,23 @@ def create_batch(
     stations_per_second: float = 20,
     waits_s: int = 0,
     allows_invalid: bool = False,
+    batch_id: UUID | None = None,
 ) -> CommandBatch:
     """Begin a job that sends one command to each of these stations; each is checked when its turn comes.
 
+    `batch_id`: the caller's own id; asked for again, the batch that has it is returned.
+
     :raises InvalidPayload: against the schema. :raises CommandRefused: what must not be sent to many, or to none.
     """
+    known_batch = CommandBatch.objects.filter(pk=batch_id).first() if batch_id is not None else None
+    if known_batch is not None:
+        return known_batch
     check_payload(action, payload, allows_invalid)
     if action == "RemoteStartTransaction" or (action not in OPERATIONS and not allows_invalid):
         raise CommandRefused(f"{action} is not for many stations at once")
     known = Station.objects.filter(pk__in=list(station_ids)).order_by("identity").values_list("pk", flat=True)
     batch = CommandBatch(
+        **({} if batch_id is None else {"pk": batch_id}),
         action=action,
         payload=dict(payload),
         selection=selection[:500],

@@ -54,16 +54,22 @@ def request_command(
     allows_invalid: bool = False,
     parent: Command | None = None,
     batch: CommandBatch | None = None,
+    command_id: UUID | None = None,
 ) -> Command:
     """Queue one CALL to a station; whoever holds its socket sends it once those before it are answered.
 
     A station that is not connected fails the command at once (status not_connected), unless `waits_s` says how long it
     may wait for the station, in seconds. `resends`: sent again if a crash leaves it unanswered. `allows_invalid`:
-    staff insist on a payload, or an Action, that OCPP does not know; it is marked on the row.
+    staff insist on a payload, or an Action, that OCPP does not know; it is marked on the row. `command_id`: the
+    caller's own id; asked for again, the command that has it is returned.
 
     :raises CommandRefused: our rules, or another app's, forbid it. :raises InvalidPayload: against the schema.
     :raises Station.DoesNotExist: no such station.
     """
+    if command_id is not None:
+        known = Command.objects.select_related("station").filter(pk=command_id).first()
+        if known is not None:
+            return known
     station = Station.objects.get(pk=station_id)
     _check_registration(station, action)
     check_payload(action, payload, allows_invalid)
@@ -73,6 +79,7 @@ def request_command(
     _check_trigger(station, action, payload)
     kept, sealed = _without_secret(action, payload)
     command = Command(
+        **({} if command_id is None else {"pk": command_id}),
         station=station,
         action=action,
         payload=kept,
