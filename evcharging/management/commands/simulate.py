@@ -1,0 +1,173 @@
+"""manage.py simulate: charge points that plug in, charge and leave, against any central system."""
+
+import asyncio
+import logging
+import math
+import signal
+from argparse import ArgumentParser
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from evcharging.simulator.life import SESSION_S, Plan
+from evcharging.simulator.runner import Unreachable, check_reachable, simulate
+from evcharging.simulator.station import id_tag_of, identity_of
+from evcharging.simulator.tally import Tally
+from id_tags.services import import_id_tag
+from stations.models import RegistrationStatus
+from stations.passwords import hash_password
+from stations.services import import_station
+
+MAX_ERRORS = 20
+MAX_STATIONS = 9999
+
+
+class Command(BaseCommand):
+    help = "Simulate charge points (SIM-0001 …) that charge at a central system; exits with 1 after any error."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--url", default=_own_url(), help="where charge points connect, without the identity (%(default)s)"
+        )
+        parser.add_argument("--stations", type=int, default=1, metavar="N", help="how many (%(default)s)")
+        parser.add_argument(
+            "--sessions", type=int, default=1, metavar="K", help="sessions of each, one after the other (%(default)s)"
+        )
+        parser.add_argument(
+            "--duration", type=float, metavar="SECONDS", help="instead: as many sessions as fit into so long"
+        )
+        parser.add_argument(
+            "--speed",
+            type=float,
+            default=SESSION_S / 15,
+            metavar="FACTOR",
+            help="simulated seconds per second (%(default)g: a session of half an hour takes 15 s); it is less where "
+            "the sessions of the run before have only just ended, so that none overlap",
+        )
+        parser.add_argument("--seed", type=int, help="the same number makes the same vehicles")
+        parser.add_argument("--password", default="", help="HTTP Basic password of every station; also registered")
+        parser.add_argument(
+            "--keep-connected", action="store_true", help="afterwards stay and answer commands until Ctrl-C"
+        )
+        parser.add_argument(
+            "--no-register",
+            action="store_true",
+            help="for another system: stations and tags (SIM-TAG-0001 …) are not put into the configured database",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run.
+
+        :raises CommandError: nobody listens, or anything went otherwise than it should.
+        """
+        logging.getLogger("evcharging.simulator").setLevel(
+            logging.DEBUG if logging.getLogger().isEnabledFor(logging.DEBUG) else logging.CRITICAL
+        )
+        plan = _plan(options)
+        try:
+            asyncio.run(check_reachable(plan.url))
+            if not options["no_register"]:
+                self._register(plan)
+            tally = asyncio.run(self._simulate(plan))
+        except Unreachable as error:
+            raise CommandError(str(error)) from None
+        self._judge(tally)
+
+    def _register(self, plan: Plan) -> None:
+        """Make the stations and their tags known and accepted."""
+        now = timezone.now()
+        try:
+            with transaction.atomic():
+                for number in range(1, plan.stations + 1):
+                    import_station(
+                        identity=identity_of(number),
+                        name=None,
+                        registration_status=RegistrationStatus.ACCEPTED,
+                        password=plan.password,
+                        now=now,
+                    )
+                    import_id_tag(id_tag=id_tag_of(number), note="Simulated")
+        except DatabaseError as error:
+            reason = " ".join(str(error).split())
+            self.stderr.write(f"not registered, for the database cannot be used (--no-register says so): {reason}")
+        finally:
+            connection.close()
+            settings.EMBEDDED_SERVERS.release()  # a long run must not keep them when the system is stopped
+
+    async def _simulate(self, plan: Plan) -> Tally:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+        def on_signal(number: int) -> None:
+            loop.remove_signal_handler(number)  # a second one ends us at once
+            stop.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, on_signal, number)
+        return await simulate(plan, self._say, stop)
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+    def _judge(self, tally: Tally) -> None:
+        lines = tally.error_lines()
+        if not lines:
+            return
+        for line in lines[1:MAX_ERRORS]:
+            self.stderr.write(f"error: {line}")
+        if len(lines) > MAX_ERRORS:
+            self.stderr.write(f"… and {len(lines) - MAX_ERRORS} more")
+        raise CommandError(lines[0])
+
+
+def _plan(options: dict[str, Any]) -> Plan:
+    """Return what the options say.
+
+    :raises CommandError: one of them makes no sense.
+    """
+    _check(options)
+    return Plan(
+        url=options["url"].rstrip("/"),
+        stations=options["stations"],
+        sessions=options["sessions"],
+        speed=options["speed"],
+        duration_s=options["duration"],
+        seed=options["seed"],
+        password=options["password"],
+        keep_connected=options["keep_connected"],
+        memory=settings.DATA_DIR / "simulator",
+    )
+
+
+def _check(options: dict[str, Any]) -> None:
+    try:
+        parts = urlsplit(options["url"])
+        is_url = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise CommandError(f"--url must look like ws://host:9000/ocpp, not {options['url']}")
+    if not 1 <= options["stations"] <= MAX_STATIONS:
+        raise CommandError(f"--stations must be from 1 to {MAX_STATIONS}")
+    if options["sessions"] < 0:
+        raise CommandError("--sessions must not be negative")
+    if not 1 <= options["speed"] < math.inf:
+        raise CommandError("--speed must be 1 or more")
+    if options["duration"] is not None and not 0 < options["duration"] < math.inf:
+        raise CommandError("--duration must be more than 0")
+    if options["password"]:
+        try:
+            hash_password(options["password"])
+        except ValueError as error:
+            raise CommandError(f"--password: {error}") from None
+
+
+def _own_url() -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.BIND, settings.BIND)
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    return f"ws://{host}:{settings.PORT}/ocpp"

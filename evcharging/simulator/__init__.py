@@ -1,0 +1,1 @@
+"""Simulated charge points over real sockets: what `manage.py simulate` runs. They know no central system."""

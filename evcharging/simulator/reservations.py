@@ -1,0 +1,48 @@
+"""Reservations: a connector, or any of the station's, that is kept for a tag until a time (OCPP 1.6 §5.13)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from evcharging.simulator.times import now
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Connector 0 is any connector. `parent_id_tag` is "" where the central system gave none."""
+
+    reservation_id: int
+    connector_id: int
+    id_tag: str
+    parent_id_tag: str
+    expires_at: datetime
+
+
+class Reservations:
+    """One station's reservations; an expired one is as none."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[int, Reservation] = {}
+
+    def put(self, reservation: Reservation) -> None:
+        """Keep it; one of the same id is replaced."""
+        self._by_id[reservation.reservation_id] = reservation
+
+    def cancel(self, reservation_id: int) -> Reservation | None:
+        return self._by_id.pop(reservation_id, None)
+
+    def get(self, reservation_id: int) -> Reservation | None:
+        reservation = self._by_id.get(reservation_id)
+        return reservation if reservation and reservation.expires_at > now() else None
+
+    def of_connector(self, connector_id: int) -> Reservation | None:
+        current = (reservation for reservation in self._by_id.values() if reservation.expires_at > now())
+        return next((reservation for reservation in current if reservation.connector_id == connector_id), None)
+
+    def use(self, connector_id: int, id_tag: str) -> int | None:
+        """Take the reservation that a start of this tag on this connector fulfils; return its id."""
+        for number in (connector_id, 0):
+            reservation = self.of_connector(number)
+            if reservation is not None and reservation.id_tag.casefold() == id_tag.casefold():
+                self.cancel(reservation.reservation_id)
+                return reservation.reservation_id
+        return None

@@ -1,0 +1,148 @@
+"""A central system small enough to see through: it answers, checks every frame, and sends what a test says."""
+
+import asyncio
+import base64
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from websockets.asyncio.server import Request, Response, ServerConnection, serve
+
+from evcharging.ocpp16_schemas import request_error, response_error
+
+PATIENCE_S = 10.0
+
+Payload = dict[str, Any]
+
+
+class CommandFailed(Exception):
+    """A command was answered with a CALLERROR; the arguments are its code and description."""
+
+
+class Csms:
+    """One station's central system. `received` are the CALLs it sent, in order, as (action, payload)."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.received: list[tuple[str, Payload]] = []
+        self.answers: dict[str, Any] = {}
+        self.handshakes: list[bytes | None] = []
+        self.refused_with: HTTPStatus | None = None
+        self._numbers = itertools.count(1)
+        self._transaction_ids = itertools.count(71)
+        self._socket: ServerConnection | None = None
+        self._waiting: dict[str, tuple[str, asyncio.Future[Payload]]] = {}
+        self._change = asyncio.Condition()
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls) -> AsyncIterator["Csms"]:
+        csms = cls()
+        async with serve(
+            csms._serve, "127.0.0.1", 0, subprotocols=["ocpp1.6"], process_request=csms._admit, compression=None
+        ) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            csms.url = f"ws://127.0.0.1:{port}/ocpp"
+            yield csms
+
+    # What a test does
+
+    async def command(self, action: str, payload: Payload | None = None) -> Payload:
+        """Send a CALL and return its CALLRESULT's payload.
+
+        :raises CommandFailed: it was a CALLERROR.
+        """
+        payload = payload or {}
+        assert request_error(action, payload) is None
+        unique_id = f"c{next(self._numbers)}"
+        answered: asyncio.Future[Payload] = asyncio.get_running_loop().create_future()
+        self._waiting[unique_id] = (action, answered)
+        await self.send(json.dumps([2, unique_id, action, payload]))
+        async with asyncio.timeout(PATIENCE_S):
+            return await answered
+
+    async def send(self, text: str) -> None:
+        assert self._socket is not None
+        await self._socket.send(text)
+
+    async def drop(self, code: int = 1001) -> None:
+        assert self._socket is not None
+        await self._socket.close(code)
+
+    async def call(self, action: str, fits: Callable[[Payload], bool] = lambda payload: True) -> Payload:
+        """Wait for a CALL that fits, and return it; what came until then is forgotten."""
+        async with self._change:
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    for number, (name, payload) in enumerate(self.received):
+                        if name == action and fits(payload):
+                            del self.received[: number + 1]
+                            return payload
+                    await self._change.wait()
+
+    async def status(self, connector_id: int) -> str:
+        """Wait for a StatusNotification of a connector and return its word."""
+        payload = await self.call("StatusNotification", lambda payload: payload["connectorId"] == connector_id)
+        return str(payload["status"])
+
+    async def words(self, action: str, count: int) -> list[str]:
+        """Wait for so many notifications of a progress and return their words."""
+        return [(await self.call(action))["status"] for _ in range(count)]
+
+    async def booted(self) -> None:
+        """Wait until the station has announced itself whole."""
+        await self.call("BootNotification")
+        await self.call("Heartbeat")
+
+    # What it does itself
+
+    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        header = request.headers.get("Authorization")
+        self.handshakes.append(base64.b64decode(header.removeprefix("Basic ")) if header else None)
+        return connection.respond(self.refused_with, "") if self.refused_with else None
+
+    async def _serve(self, socket: ServerConnection) -> None:
+        self._socket = socket
+        async for text in socket:
+            message = json.loads(text)
+            if message[0] == 2:
+                _, unique_id, action, payload = message
+                assert request_error(action, payload) is None, (action, payload)
+                answer = self._answer(action, payload)
+                frame = [4, unique_id, *answer] if isinstance(answer, list) else [3, unique_id, answer]
+                await socket.send(json.dumps(frame))
+                async with self._change:
+                    self.received.append((action, payload))
+                    self._change.notify_all()
+            else:
+                action, answered = self._waiting.pop(message[1])
+                if message[0] == 4:
+                    answered.set_exception(CommandFailed(*message[2:4]))
+                else:
+                    error = response_error(action, message[2])
+                    assert error is None, (action, message, error)
+                    answered.set_result(message[2])
+
+    def _answer(self, action: str, payload: Payload) -> Any:
+        """Return a CALLRESULT's payload, or the rest of a CALLERROR as a list."""
+        if action in self.answers:
+            given = self.answers[action]
+            return given(payload) if callable(given) else given
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        accepted = {"idTagInfo": {"status": "Accepted"}}
+        match action:
+            case "BootNotification":
+                return {"status": "Accepted", "currentTime": now, "interval": 300}
+            case "Heartbeat":
+                return {"currentTime": now}
+            case "StartTransaction":
+                return {"transactionId": next(self._transaction_ids)} | accepted
+            case "Authorize" | "StopTransaction":
+                return accepted
+            case "DataTransfer" | "SignCertificate":
+                return {"status": "Accepted"}
+        return {}
