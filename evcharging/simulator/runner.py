@@ -75,19 +75,23 @@ async def _report(stations: list[Station], tally: Tally, began: float, say: Call
         power_kw = sum(connector.meter.power_w for connector in connectors) / 1000
         say(
             f"{time.monotonic() - began:4.0f} s: {connected} of {len(stations)} connected, {charging} charging with "
-            f"{power_kw:.1f} kW, {tally.sessions} sessions done, {tally.messages} messages, {_errors(tally)}"
+            f"{power_kw:.1f} kW, {_count(tally.sessions, 'session')} done, {_count(tally.messages, 'message')}, "
+            f"{_errors(tally)}"
         )
 
 
 def _summary(plan: Plan, tally: Tally, seconds: float) -> str:
-    commands = tally.commands.total()
     return (
-        f"{plan.stations} stations, {tally.sessions} sessions, {tally.energy_wh / 1000:.2f} kWh, "
-        f"{tally.sent.total()} messages answered, {commands} commands, {tally.reconnections} reconnections, "
-        f"{_errors(tally)} in {seconds:.1f} s"
+        f"{_count(plan.stations, 'station')}, {_count(tally.sessions, 'session')}, {tally.energy_wh / 1000:.2f} kWh, "
+        f"{_count(tally.sent.total(), 'message')} answered, {_count(tally.commands.total(), 'command')}, "
+        f"{_count(tally.reconnections, 'reconnection')}, {_errors(tally)} in {seconds:.1f} s"
     )
 
 
 def _errors(tally: Tally) -> str:
     errors = tally.errors.total()
-    return "no errors" if not errors else "1 error" if errors == 1 else f"{errors} errors"
+    return _count(errors, "error") if errors else "no errors"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -125,7 +125,7 @@ async def test_summary_is_the_last_line(csms: Csms, run: Run) -> None:
     running = run(sessions=1)
     tally = await running.finished()
     kwh = f"{tally.energy_wh / 1000:.2f} kWh"
-    assert running.lines[-1].startswith(f"1 stations, 1 sessions, {kwh}, {tally.sent.total()} messages answered, ")
+    assert running.lines[-1].startswith(f"1 station, 1 session, {kwh}, {tally.sent.total()} messages answered, ")
 
 
 async def test_every_operation_has_an_answer() -> None:
