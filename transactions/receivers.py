@@ -1,14 +1,76 @@
 """What transactions do when something happened."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.dispatch import receiver
+from django.utils import timezone
 
 from meter.signals import readings_stored
+from stations.models import Command
+from stations.signals import command_ended, command_requested
 from transactions.services import RunningValue, update_running_values
+from transactions.services.charging_profiles import apply_profile_answer, end_profiles_of, keep_profile
+from transactions.services.remote import (
+    check_remote_start,
+    check_remote_stop,
+    complete_stop_answered,
+    complete_stops,
+    link_answered,
+    link_started,
+)
+from transactions.services.reservations import apply_reservation_answer, check_cancellation, keep_reservation
+from transactions.signals import transaction_started, transaction_stopped
 
 
 @receiver(readings_stored)
 def carry_running_values(*, values: list[RunningValue], **kwargs: Any) -> None:
     """Update the transactions that a batch of readings belongs to, in the same database transaction."""
     update_running_values(values=values)
+
+
+CHECKS: dict[str, Callable[[Command], None]] = {
+    "CancelReservation": lambda command: check_cancellation(command=command),
+    "RemoteStartTransaction": lambda command: check_remote_start(command=command, now=command.created_at),
+    "RemoteStopTransaction": lambda command: check_remote_stop(command=command),
+    "ReserveNow": lambda command: keep_reservation(command=command, now=command.created_at),
+    "SetChargingProfile": lambda command: keep_profile(command=command, now=command.created_at),
+}
+
+
+@receiver(command_requested)
+def check_command(*, command: Command, **kwargs: Any) -> None:
+    """Hold commands about transactions, reservations and charging profiles to their rules, and keep what they ask for.
+
+    What staff insist on against the schema is nobody's to interpret.
+    """
+    if command.action in CHECKS and not command.allows_invalid:
+        CHECKS[command.action](command)
+
+
+@receiver(command_ended)
+def apply_command(*, command: Command, now: datetime, **kwargs: Any) -> None:
+    """Take over what a station answered."""
+    if command.action == "RemoteStartTransaction" and command.succeeded:
+        link_answered(command=command, now=now)
+    elif command.action == "RemoteStopTransaction" and command.succeeded:
+        complete_stop_answered(command=command, now=now)
+    elif command.action in ("ReserveNow", "CancelReservation"):
+        apply_reservation_answer(command=command, now=now)
+    elif command.action in ("SetChargingProfile", "ClearChargingProfile", "GetCompositeSchedule"):
+        apply_profile_answer(command=command, now=now)
+
+
+@receiver(transaction_started)
+def link_remote_start(*, pk: int, station_id: int, now: datetime, **kwargs: Any) -> None:
+    """Join a new transaction with the remote start that led to it."""
+    link_started(pk=pk, station_id=station_id, now=now)
+
+
+@receiver(transaction_stopped)
+def complete_remote_stop(*, station_id: int, transaction_id: int, **kwargs: Any) -> None:
+    """A remote stop has led to what it was to lead to; profiles of the transaction end with it."""
+    now = timezone.now()
+    complete_stops(station_id=station_id, transaction_id=transaction_id, now=now)
+    end_profiles_of(station_id=station_id, transaction_id=transaction_id, now=now)

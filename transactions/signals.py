@@ -2,6 +2,13 @@
 
 from django.dispatch import Signal
 
+transaction_started = Signal()
+"""A StartTransaction was stored for the first time.
+
+Way: publish. Arguments: `pk: int` (the transaction's primary key), `station_id: int`, `now: datetime`. Not sent for a
+resend.
+"""
+
 transaction_data_reported = Signal()
 """A StopTransaction brought samples (transactionData).
 

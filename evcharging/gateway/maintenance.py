@@ -13,6 +13,7 @@ from meter.rollups import roll_up
 from stations.selectors import stations_with_queue
 from stations.services import forget_strangers, greet_stations, tidy_commands, tidy_follow_ups
 from transactions.services import close_stale
+from transactions.services.reservations import expire_reservations
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ def carry_on_commands(*, gateway_channel: str, now: datetime) -> list[int]:
         greet_stations(gateway_channel=gateway_channel, now=now)
     tidy_commands(now=now)
     tidy_follow_ups(now=now)
+    expire_reservations(now=now)
     return stations_with_queue(gateway_channel=gateway_channel)
 
 

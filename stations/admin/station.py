@@ -82,7 +82,10 @@ class StationAdmin(CommandingAdmin, PanelPage, BackOfficeAdmin):
         ("Reported", {"classes": ("collapse",), "fields": REPORTED}),
     )  # fmt: skip
     add_fieldsets = ((None, {"fields": ("identity", "name", "registration_status", "time_zone")}),)
-    kept_by = ("commands", "transactions", "orphans", "connectors", "series", "status_notifications")
+    kept_by = (
+        "local_list_updates", "reservations", "charging_profiles", "commands", "transactions", "orphans", "connectors",
+        "series", "status_notifications",
+    )  # fmt: skip
     instead_of_deleting = "Reject it instead."
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -8,6 +8,7 @@ from django.contrib.admin import ModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -24,6 +25,8 @@ from evcharging.back_office.classes import ReadOnlyAdmin
 from evcharging.back_office.filters import PeriodFilter
 from evcharging.back_office.panels import PanelPage
 from evcharging.back_office.questions import ReasonForm, ask
+from stations.admin.commanding import COMMAND_PERMISSION
+from stations.admin.commands import reverse_query
 from transactions.admin import panels
 from transactions.admin.words import marks_of, now_of, state_of
 from transactions.models import Mark, Transaction
@@ -61,7 +64,7 @@ class TransactionAdmin(PanelPage, ReadOnlyAdmin):
     list_select_related = ("station", "connector")
     search_fields = ("transaction_id",)  # what is searched is get_search_results' to say
     search_help_text = "Transaction id, tag or station"
-    actions_detail = ("close",)
+    actions_detail = ("stop_remotely", "close")
     fieldsets = (
         (
             "Start as reported",
@@ -69,8 +72,8 @@ class TransactionAdmin(PanelPage, ReadOnlyAdmin):
                 "classes": ("collapse",),
                 "fields": (
                     "transaction_id", "station", "connector", "reported_connector_id", "id_tag", "tag", "id_tag_info",
-                    "reservation_id", "start_timestamp_raw", "meter_start_raw", "meter_start", "start_is_credible",
-                    "started_at", "start_reported_at", "start_received_at", "id_seen_at",
+                    "reservation_id", "started_by_command", "start_timestamp_raw", "meter_start_raw", "meter_start",
+                    "start_is_credible", "started_at", "start_reported_at", "start_received_at", "id_seen_at",
                 ),
             },
         ),
@@ -153,10 +156,19 @@ class TransactionAdmin(PanelPage, ReadOnlyAdmin):
     def looks(self, row: Transaction) -> SafeString:
         return marks_of(row.marks)
 
-    # Closing
+    # Stopping and closing
+
+    def has_command_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(COMMAND_PERMISSION)
+
+    @action(description="Stop charging", icon="power_settings_new", url_path="stop", permissions=["command"])
+    def stop_remotely(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        row = get_object_or_404(Transaction, pk=object_id)
+        url = reverse("admin:stations_station_command", args=[row.station_id, "RemoteStopTransaction"])
+        return HttpResponseRedirect(reverse_query(url, transactionId=str(row.transaction_id)))
 
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
-        """Offer to close only what is open."""
+        """Offer to stop or close only what is open."""
         offered = super().get_actions_detail(request, object_id)
         return offered if offered and Transaction.objects.open().filter(pk=object_id).exists() else []
 

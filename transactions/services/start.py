@@ -11,6 +11,7 @@ from django.db.models import Q
 from connectors.models import Connector
 from connectors.selectors import only_connector_id
 from connectors.services import lock_connector
+from evcharging.events import publish
 from id_tags.models import fold_id_tag
 from id_tags.services import lock_for_start, note_unknown_id_tag
 from id_tags.types import Authorization
@@ -18,6 +19,8 @@ from stations.services import owns_station
 from stations.timing import LATEST_AHEAD, effective_time
 from transactions.models import Closing, Mark, Transaction
 from transactions.services.closing import estimate_end
+from transactions.services.reservations import use_reservation
+from transactions.signals import transaction_started
 from transactions.types import StartReport
 
 MAX_METER_GAP_WH = 1000
@@ -100,6 +103,8 @@ def start_transaction(
         # A start that is older than the open one: its own stop is still to come, but it is not what charges now.
         estimate_end(row, cause="superseded", at=min(started.at, later.started_at))
     row.save(force_insert=True)
+    use_reservation(transaction=row, parent_id_tag=info.get("parentIdTag", ""), now=received_at)
+    publish(transaction_started, Transaction, pk=row.pk, station_id=station_id, now=received_at)
     return StartAnswer(row.transaction_id, info, False, started.is_credible)
 
 

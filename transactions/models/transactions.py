@@ -1,4 +1,4 @@
-"""Transactions, the messages that fit none, and what later messages said differently."""
+"""Transactions: every charging session, as its station reported it."""
 
 from datetime import datetime
 from typing import Self
@@ -10,7 +10,7 @@ from django.db.models import F, Q
 
 from connectors.models import Connector
 from id_tags.models import FoldedIdTagField, IdTag
-from stations.models import Station
+from stations.models import Command, Station
 
 
 class Closing(models.TextChoices):
@@ -96,6 +96,10 @@ class Transaction(models.Model):
     id_tag_info = models.JSONField("idTagInfo", help_text="What the station was answered.")
     accepted = models.BooleanField(help_text="Whether the tag was accepted at the start.")
     reservation_id = models.IntegerField(null=True, blank=True)
+    started_by_command = models.ForeignKey(
+        Command, models.SET_NULL, null=True, editable=False, db_index=False, related_name="started_transactions",
+        help_text="The RemoteStartTransaction that led to it.",
+    )  # fmt: skip
 
     reported_connector_id = models.IntegerField(editable=False)
     start_timestamp_raw = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001 - absent is not empty
@@ -153,6 +157,11 @@ class Transaction(models.Model):
                 name="transactions_start_unseen_unique",
             ),
             models.UniqueConstraint(
+                fields=["started_by_command"],
+                condition=Q(started_by_command__isnull=False),
+                name="transactions_one_per_remote_start",
+            ),
+            models.UniqueConstraint(
                 fields=["connector"], condition=Q(closing="open"), name="transactions_one_open_per_connector"
             ),
             models.CheckConstraint(condition=Q(transaction_id__gte=1), name="transactions_transaction_id_positive"),
@@ -182,68 +191,3 @@ class Transaction(models.Model):
     @property
     def is_open(self) -> bool:
         return self.closing == Closing.OPEN
-
-
-class StopConflict(models.Model):
-    """A StopTransaction that said something else than the one already applied; recorded, never applied."""
-
-    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="stop_conflicts")
-    digest = models.UUIDField(editable=False)
-    payload = models.JSONField()
-    received_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["transaction", "digest"], name="transactions_stopconflict_unique")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.transaction_id} {self.received_at:%Y-%m-%d %H:%M:%S}"
-
-
-class OrphanKind(models.TextChoices):
-    STOP = "StopTransaction", "Stop"
-    METER_VALUES = "MeterValues", "Meter values"
-
-
-class OrphanState(models.TextChoices):
-    WAITING = "waiting", "Waiting for review"
-    ADOPTED = "adopted", "Adopted"
-    DISMISSED = "dismissed", "Dismissed"
-
-
-class OrphanMessage(models.Model):
-    """A message about a transaction whose id means nothing here; kept for ever, until staff adopt or dismiss it after.
-
-    Stops are one row per content; meter values one row per connector and reported id, their samples are stored anyway.
-    """
-
-    station = models.ForeignKey(Station, models.PROTECT, related_name="orphans")
-    kind = models.CharField(max_length=16, choices=OrphanKind)
-    transaction_ref = models.CharField("reported transaction id", max_length=255, blank=True)
-    connector_id = models.IntegerField(null=True, help_text="Of meter values; a stop carries none.")
-    digest = models.UUIDField(editable=False, help_text="Of the stop's content, or of connector and reported id.")
-    id_tag = models.CharField("id tag", max_length=255, blank=True)
-    meter_stop = models.BigIntegerField("meter stop (Wh)", null=True)
-    stop_reason = models.CharField(max_length=20, blank=True)
-    reported_at = models.DateTimeField(null=True)
-    effective_at = models.DateTimeField(help_text="Of the stop, or of the first sample.")
-    last_effective_at = models.DateTimeField(null=True, help_text="Of the last sample.")
-    received_at = models.DateTimeField()
-    last_received_at = models.DateTimeField()
-    count = models.BigIntegerField(default=1, help_text="Messages received, resends included.")
-    payload = models.JSONField(null=True)
-    state = models.CharField(max_length=9, choices=OrphanState, default=OrphanState.WAITING)
-    transaction = models.ForeignKey(Transaction, models.PROTECT, null=True, blank=True, related_name="orphans")
-    resolved_by = models.CharField(max_length=150, blank=True, help_text="Blank where the system adopted it itself.")
-    resolved_at = models.DateTimeField(null=True)
-    resolution_note = models.TextField(blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["station", "kind", "digest"], name="transactions_orphan_unique"),
-        ]
-        indexes = [models.Index(fields=["state", "-received_at"], name="transactions_orphan_review")]
-
-    def __str__(self) -> str:
-        return f"{self.station_id} {self.kind} {self.transaction_ref}"

@@ -1,0 +1,115 @@
+"""What OCPP asks of charging profiles beyond its schema (OCPP 1.6 §3.13, §7.8, §7.13). Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+from typing import Any
+
+MAX_PERIODS = 1000
+
+
+class BadProfile(ValueError):
+    """The profile breaks a rule; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a station said of its abilities; None where it said nothing.
+
+    `units` are of W and A.
+    """
+
+    max_stack_level: int | None = None
+    max_periods: int | None = None
+    units: frozenset[str] = frozenset()
+
+
+def check_profile(profile: Mapping[str, Any], *, connector_id: int, limits: Limits) -> None:
+    """Check a profile for a connector (0: the whole station) of a station with these limits.
+
+    :raises BadProfile:
+    """
+    purpose, kind = profile["chargingProfilePurpose"], profile["chargingProfileKind"]
+    if purpose == "ChargePointMaxProfile" and connector_id:
+        raise BadProfile("a ChargePointMaxProfile is for the whole station: connector 0")
+    if purpose == "TxProfile" and not connector_id:
+        raise BadProfile("a TxProfile is for one connector: above 0")
+    if purpose != "TxProfile" and "transactionId" in profile:
+        raise BadProfile("only a TxProfile names a transaction")
+    if (kind == "Recurring") != ("recurrencyKind" in profile):
+        raise BadProfile("a Recurring profile has a recurrencyKind, and no other has")
+    if purpose == "ChargePointMaxProfile" and kind == "Relative":
+        raise BadProfile("a ChargePointMaxProfile cannot be Relative: there is no start of a session")
+    level = profile["stackLevel"]
+    if level < 0:
+        raise BadProfile("a stack level is 0 or above")
+    if limits.max_stack_level is not None and level > limits.max_stack_level:
+        raise BadProfile(f"the station's highest stack level is {limits.max_stack_level}")
+    begins, ends = _instant(profile, "validFrom"), _instant(profile, "validTo")
+    if begins is not None and ends is not None and begins >= ends:
+        raise BadProfile("validFrom is before validTo")
+    _check_schedule(profile["chargingSchedule"], kind, limits)
+
+
+def check_remote_start_profile(profile: Mapping[str, Any], connector_id: int | None) -> None:
+    """Check the profile of a RemoteStartTransaction (OCPP 1.6 §5.11).
+
+    :raises BadProfile:
+    """
+    if profile["chargingProfilePurpose"] != "TxProfile":
+        raise BadProfile("a remote start's profile is a TxProfile")
+    if "transactionId" in profile:
+        raise BadProfile("a remote start's profile names no transaction: there is none yet")
+    if connector_id is None:
+        raise BadProfile("a remote start with a profile names its connector")
+    check_profile(profile, connector_id=connector_id, limits=Limits())
+
+
+def _check_schedule(schedule: Mapping[str, Any], kind: str, limits: Limits) -> None:
+    if kind == "Relative" and "startSchedule" in schedule:
+        raise BadProfile("a Relative schedule has no startSchedule")
+    if kind != "Relative" and "startSchedule" not in schedule:
+        raise BadProfile(f"an {kind} schedule needs a startSchedule")
+    unit = schedule["chargingRateUnit"]
+    if limits.units and unit not in limits.units:
+        raise BadProfile(f"the station takes limits in {' or '.join(sorted(limits.units))}, not in {unit}")
+    duration = schedule.get("duration")
+    if duration is not None and duration < 1:
+        raise BadProfile("a duration is 1 s or more")
+    periods = schedule["chargingSchedulePeriod"]
+    if not periods:
+        raise BadProfile("a schedule needs a period")
+    most = min(limits.max_periods or MAX_PERIODS, MAX_PERIODS)
+    if len(periods) > most:
+        raise BadProfile(f"a schedule has at most {most} periods")
+    if periods[0]["startPeriod"] != 0:
+        raise BadProfile("the first period starts at 0")
+    starts = [period["startPeriod"] for period in periods]
+    if any(later <= earlier for earlier, later in pairwise(starts)):
+        raise BadProfile("periods start one after the other")
+    if duration is not None and starts[-1] >= duration:
+        raise BadProfile("a period starts before the schedule's end")
+    _check_rate("minChargingRate", schedule.get("minChargingRate", 0))
+    for period in periods:
+        _check_rate("limit", period["limit"])
+        if not 1 <= period.get("numberPhases", 3) <= 3:
+            raise BadProfile("a number of phases is 1 to 3")
+
+
+def _check_rate(name: str, value: Any) -> None:
+    """Limits have steps of 0.1 (OCPP 1.6 §7.14), exactly: 21.4 is one, 21.45 is none."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise BadProfile(f"{name}: {value!r} is no number") from None
+    if not number.is_finite() or number < 0:
+        raise BadProfile(f"{name} is 0 or above")
+    if number != number.quantize(Decimal("0.1")):
+        raise BadProfile(f"{name} has steps of 0.1: {value} is none")
+
+
+def _instant(profile: Mapping[str, Any], name: str) -> datetime | None:
+    text = profile.get(name)
+    return None if text is None else datetime.fromisoformat(text)
