@@ -87,7 +87,7 @@ def import_id_tag(
         tag = IdTag(id_tag=id_tag)
     tag.status = status
     tag.expires_at = expires_at
-    tag.group = _group(parent_id_tag) if parent_id_tag else None
+    tag.group = find_or_create_group(parent_id_tag=parent_id_tag) if parent_id_tag else None
     tag.max_active_transactions = max_active_transactions
     tag.note = note
     tag.save()
@@ -130,6 +130,8 @@ def tags_saved(*, tags: Iterable[IdTag] = (), groups: Iterable[IdTagGroup] = ())
     publish(id_tags_changed, IdTag, folded=sorted(folded))
 
 
-def _group(parent_id_tag: str) -> IdTagGroup:
+@transaction.atomic
+def find_or_create_group(*, parent_id_tag: str) -> IdTagGroup:
+    """Return the group of this id; a new one has no limit."""
     IdTagGroup.objects.bulk_create([IdTagGroup(parent_id_tag=parent_id_tag)], ignore_conflicts=True)
     return IdTagGroup.objects.get(parent_id_tag_folded=fold_id_tag(parent_id_tag))

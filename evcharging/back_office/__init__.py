@@ -34,6 +34,10 @@ def _stylesheet(request: HttpRequest) -> str:
     return static("back_office/back_office.css")
 
 
+def _live(request: HttpRequest) -> str:
+    return static("back_office/live.js")
+
+
 def _favicon(request: HttpRequest) -> str:
     return static("back_office/favicon.svg")
 
@@ -49,6 +53,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "evcharging.dashboard.add_figures",
     "STYLES": [_stylesheet],
+    "SCRIPTS": [_live],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {
@@ -76,6 +81,8 @@ UNFOLD: dict[str, Any] = {
                     _item("Stations", "ev_station", "stations.station"),
                     _item("Connectors", "power", "connectors.connector"),
                     _item("Transactions", "bolt", "transactions.transaction"),
+                    _item("Reservations", "event", "transactions.reservation"),
+                    _item("Charging profiles", "tune", "transactions.chargingprofile"),
                 ],
             },
             {
@@ -85,6 +92,14 @@ UNFOLD: dict[str, Any] = {
                     _item("Unknown tags", "contactless_off", "id_tags.unknownidtag"),
                     _item("Refused connections", "block", "stations.refusedconnection"),
                     _item("Stop conflicts", "call_split", "transactions.stopconflict"),
+                ],
+            },
+            {
+                "title": "What stations were told",
+                "items": [
+                    _item("Commands", "send", "stations.command"),
+                    _item("Local lists", "fact_check", "id_tags.locallistupdate"),
+                    _item("Batches", "list_alt_check", "stations.commandbatch"),
                 ],
             },
             {
@@ -111,6 +126,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Users", "person", "auth.user"),
                     _item("Roles", "shield_person", "auth.group"),
+                    _item("API tokens", "key", "api.apitoken"),
                 ],
             },
         ],

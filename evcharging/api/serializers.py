@@ -1,0 +1,88 @@
+"""Serializers that take JSON at its word: its types are not converted, and no unknown member is passed over."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from evcharging.api.times import instant_text, parse_instant
+
+
+class TextField(serializers.CharField):
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class WholeNumberField(serializers.IntegerField):
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, float) and data.is_integer():
+            data = int(data)  # JSON has one kind of number: 1.0 is 1
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class TrueOrFalseField(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class WordField(serializers.ChoiceField):
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=data)
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class InstantField(serializers.Field):
+    def to_internal_value(self, data: Any) -> datetime:
+        try:
+            return parse_instant(data if isinstance(data, str) else "")
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None
+
+    def to_representation(self, value: datetime) -> str:
+        return instant_text(value)
+
+
+class KnownMembersOnly(serializers.Serializer):
+    """Refuses what it does not know: a misspelt member would else be a wish that nobody hears."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            known = {name for name, field in self.fields.items() if not field.read_only}
+            unknown = {name: ["There is no such member to be written."] for name in sorted(set(data) - known)}
+            if unknown:
+                raise serializers.ValidationError(unknown)
+        return super().to_internal_value(data)
+
+
+class RowSerializer(KnownMembersOnly, serializers.ModelSerializer):
+    """A row of a table; its views write it by services, never by save()."""
+
+    serializer_choice_field = WordField
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.CharField: TextField,
+        models.TextField: TextField,
+        models.BooleanField: TrueOrFalseField,
+        models.IntegerField: WholeNumberField,
+        models.PositiveIntegerField: WholeNumberField,
+        models.SmallIntegerField: WholeNumberField,
+        models.BigIntegerField: WholeNumberField,
+        models.DateTimeField: InstantField,
+    }
+
+
+class NoteSerializer(KnownMembersOnly):
+    """Why; kept with what is done."""
+
+    note = TextField(max_length=1000, help_text="Kept with the record.")

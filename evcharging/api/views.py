@@ -1,0 +1,88 @@
+"""What every view of the API has in common. An app's api.py adds a serializer, a queryset and its services' calls."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
+from rest_framework import exceptions, mixins
+from rest_framework.request import Request
+from rest_framework.serializers import Serializer
+from rest_framework.viewsets import GenericViewSet
+
+from evcharging.api import idempotency
+from evcharging.api.models import IdempotencyKey, Scope
+
+
+class ApiViewSet(GenericViewSet):
+    """Tokens and staff, scopes, throttling, problems, Idempotency-Key on POST, and no parameter that is not known.
+
+    `queryset` names the model whose permissions staff need; `write_scope` the scope that a token needs to write, and
+    `staff_verb` the permission for what its method does not say (@action takes both). `parameters` are the query
+    parameters that a view reads beside those of its filters and pages.
+    """
+
+    queryset: QuerySet
+    write_scope: Scope = Scope.MANAGE
+    staff_verb: str = ""
+    parameters: tuple[str, ...] = ()
+    orderings: ClassVar[dict[str, str]] = {"id": "id"}
+    tie_breaker: str = "id"
+    lookup_value_converter: str = "int"
+    filterset_class: Any = None
+
+    _claimed: IdempotencyKey | None = None
+
+    @property
+    def idempotency_id(self) -> UUID | None:
+        """The id that this request and its repetitions share, None where it came without a key."""
+        return None if self._claimed is None else self._claimed.pk
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method not in (name.upper() for name in self.action_map or {}) and request.method != "HEAD":
+            raise exceptions.MethodNotAllowed(str(request.method))
+        self._refuse_unknown_parameters(request)
+        if request.method == "POST":
+            self._claimed = idempotency.claim(request)
+
+    def finalize_response(
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
+        if self._claimed is not None:
+            idempotency.keep(self._claimed, response)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    def _refuse_unknown_parameters(self, request: Request) -> None:
+        known = set(self.parameters)
+        if self.action == "list":
+            known.update(self.paginator.parameters)  # type: ignore[union-attr]
+            known.update(self.filterset_class.base_filters if self.filterset_class else ())
+        errors = {}
+        for name, values in request.query_params.lists():
+            if name not in known:
+                errors[name] = ["There is no such parameter."]
+            elif len(values) > 1:
+                errors[name] = ["Given more than once."]
+        if errors:
+            raise exceptions.ValidationError(errors)
+
+
+class ListViewSet(mixins.ListModelMixin, ApiViewSet):
+    """A list."""
+
+
+class ReadViewSet(mixins.RetrieveModelMixin, ListViewSet):
+    """A list, and each of its rows."""
+
+
+def valid(serializer_class: type[Serializer], request: Request, *, partial: bool = False) -> dict[str, Any]:
+    """Return what a body says, as services take it.
+
+    :raises ValidationError:
+    """
+    serializer = serializer_class(data=request.data, partial=partial)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)

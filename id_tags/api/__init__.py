@@ -1,0 +1,7 @@
+"""The API's resources of id tags: tags, their groups, and tags that nobody knows."""
+
+from id_tags.api.groups import IdTagGroupViewSet
+from id_tags.api.tags import IdTagViewSet
+from id_tags.api.unknown import UnknownIdTagViewSet
+
+__all__ = ["IdTagGroupViewSet", "IdTagViewSet", "UnknownIdTagViewSet"]

@@ -1,0 +1,113 @@
+"""Id tags, by their text."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from evcharging.api.addresses import name_in_address
+from evcharging.api.filters import InstantFilter, TextFilter
+from evcharging.api.problems import Conflict, NotFound
+from evcharging.api.serializers import RowSerializer, TextField
+from evcharging.api.views import ReadViewSet, valid
+from id_tags.api.names import MAX_LENGTH, validate_name
+from id_tags.editing import HasHistory, IdTagExists, create_id_tag, delete_id_tag, update_id_tag
+from id_tags.models import IdTag, IdTagStatus, fold_id_tag
+
+
+class IdTagSerializer(RowSerializer):
+    """One RFID card or other token."""
+
+    parent_id_tag = TextField(
+        source="group.parent_id_tag",
+        required=False,
+        allow_null=True,
+        max_length=MAX_LENGTH,
+        help_text="Its group; one that is not yet known is made. Null: none.",
+    )
+
+    class Meta:
+        model = IdTag
+        fields: Any = (
+            "id_tag", "status", "expires_at", "parent_id_tag", "max_active_transactions", "note", "created_at",
+        )  # fmt: skip
+        read_only_fields = ("created_at",)
+
+    def validate_id_tag(self, value: str) -> str:
+        return validate_name(value)
+
+    def validate_parent_id_tag(self, value: str | None) -> str | None:
+        return value if value is None else validate_name(value)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Return what was said, flat."""
+        if "group" in attrs:
+            attrs["parent_id_tag"] = attrs.pop("group")["parent_id_tag"]
+        return attrs
+
+
+class IdTagChangeSerializer(IdTagSerializer):
+    """What of a tag can be changed; another text is another tag."""
+
+    class Meta(IdTagSerializer.Meta):
+        fields = ("status", "expires_at", "parent_id_tag", "max_active_transactions", "note")
+        read_only_fields: Any = ()
+
+
+class IdTagFilterSet(filters.FilterSet):
+    status = filters.ChoiceFilter(choices=IdTagStatus.choices)
+    parent_id_tag = TextFilter(method="of_group", label="Tags of this group.")
+    expires_before = InstantFilter(field_name="expires_at", lookup_expr="lt", label="Tags that expire before this.")
+    search = TextFilter(method="containing", label="Part of the tag or of its note.")
+
+    def of_group(self, queryset: QuerySet[IdTag], name: str, value: str) -> QuerySet[IdTag]:
+        return queryset.filter(group__parent_id_tag_folded=fold_id_tag(value))
+
+    def containing(self, queryset: QuerySet[IdTag], name: str, value: str) -> QuerySet[IdTag]:
+        return queryset.filter(Q(id_tag_folded__contains=fold_id_tag(value)) | Q(note__icontains=value))
+
+
+class IdTagViewSet(ReadViewSet):
+    """Id tags, by their text; its case does not matter."""
+
+    queryset = IdTag.objects.select_related("group")
+    serializer_class = IdTagSerializer
+    filterset_class = IdTagFilterSet
+    lookup_field = "id_tag"
+    lookup_value_converter = "name"
+    orderings = {"id_tag": "id_tag_folded", "created_at": "created_at"}
+
+    def get_object(self) -> IdTag:
+        tag = self.get_queryset().filter(id_tag_folded=fold_id_tag(self.kwargs["id_tag"])).first()
+        if tag is None:
+            raise NotFound("There is no such id tag.")
+        return tag
+
+    @extend_schema(responses={201: IdTagSerializer})
+    def create(self, request: Request) -> Response:
+        """Create a tag; it is Accepted if its status is left out."""
+        said = valid(IdTagSerializer, request)
+        try:
+            tag = create_id_tag(id_tag=said.pop("id_tag"), facts=said)
+        except IdTagExists as error:
+            raise Conflict(f"{error}.", problem_type="exists") from None
+        location = f"{request.path}{name_in_address(tag.id_tag)}/"
+        return Response(IdTagSerializer(tag).data, status=201, headers={"Location": location})
+
+    @extend_schema(request=IdTagChangeSerializer, responses=IdTagSerializer)
+    def partial_update(self, request: Request, id_tag: str) -> Response:
+        """Change what is given, and nothing else."""
+        tag = self.get_object()
+        said = valid(IdTagChangeSerializer, request, partial=True)
+        return Response(IdTagSerializer(update_id_tag(tag_id=tag.pk, facts=said)).data)
+
+    def destroy(self, request: Request, id_tag: str) -> Response:
+        """Delete a tag that never charged."""
+        try:
+            delete_id_tag(tag_id=self.get_object().pk)
+        except HasHistory as error:
+            raise Conflict(f"{error}.", problem_type="has-history") from None
+        return Response(status=204)

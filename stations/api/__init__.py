@@ -1,0 +1,21 @@
+"""The API's resources of stations: the stations, what they get wrong, and who was refused.
+
+A new resource of a station is a viewset beside these, with its routes in evcharging/api/urls.py.
+"""
+
+from stations.api.batches import BatchItemViewSet, BatchViewSet
+from stations.api.commands import CommandViewSet, StationCommandViewSet
+from stations.api.configuration import StationConfigurationViewSet
+from stations.api.records import DeviationViewSet, RefusedConnectionViewSet
+from stations.api.stations import StationViewSet
+
+__all__ = [
+    "BatchItemViewSet",
+    "BatchViewSet",
+    "CommandViewSet",
+    "DeviationViewSet",
+    "RefusedConnectionViewSet",
+    "StationCommandViewSet",
+    "StationConfigurationViewSet",
+    "StationViewSet",
+]

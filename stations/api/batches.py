@@ -1,0 +1,232 @@
+"""Command batches: one action over many stations as a job."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import exceptions, serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from evcharging.api.clients import username_of
+from evcharging.api.filters import PeriodFilterSet, TextFilter
+from evcharging.api.models import Scope
+from evcharging.api.problems import Conflict, NotFound
+from evcharging.api.serializers import (
+    InstantField,
+    KnownMembersOnly,
+    RowSerializer,
+    TextField,
+    TrueOrFalseField,
+    WholeNumberField,
+)
+from evcharging.api.views import ListViewSet, ReadViewSet, valid
+from stations.api.commands import MAX_QUEUE_S, PayloadField, invalid_payload
+from stations.models import CommandBatch, CommandBatchItem, CommandVia, Station
+from stations.selectors import UnknownFilter, batch_progress, stations_matching
+from stations.services import (
+    BatchNotRunning,
+    CommandRefused,
+    InvalidPayload,
+    NothingToRetry,
+    create_batch,
+    resume_batch,
+    retry_batch,
+    stop_batch,
+)
+
+MAX_NAMED = 10_000
+
+
+class BatchRequestSerializer(KnownMembersOnly):
+    """What to send to whom: to `stations` by identity, or to all that fit every word of `filter`."""
+
+    action = TextField(max_length=60)
+    payload = PayloadField(required=False)
+    stations = serializers.ListField(child=TextField(max_length=255), required=False, max_length=MAX_NAMED)
+    filter = serializers.ListField(
+        child=TextField(max_length=300),
+        required=False,
+        max_length=20,
+        help_text="As vendor=ABB, identity=CP-*, online.",
+    )
+    stations_per_second = serializers.FloatField(required=False, min_value=0.1, max_value=1000)
+    waits_s = WholeNumberField(required=False, min_value=0, max_value=MAX_QUEUE_S)
+    reason = TextField(required=False, allow_blank=True, max_length=500)
+    allows_invalid = TrueOrFalseField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("stations" in attrs) == ("filter" in attrs):
+            raise serializers.ValidationError("Either stations or filter says who is meant.")
+        return attrs
+
+
+class ProgressSerializer(serializers.Serializer):
+    """How many stations are where."""
+
+    total = serializers.IntegerField()
+    waiting = serializers.IntegerField(help_text="Not commanded yet.")
+    pending = serializers.IntegerField(help_text="Commanded, no answer yet.")
+    succeeded = serializers.IntegerField()
+    failed = serializers.IntegerField(help_text="Answered no, with an error, or not at all.")
+    refused = serializers.IntegerField(help_text="Not sent, by our own rules.")
+
+
+class BatchSerializer(RowSerializer):
+    """One action over many stations."""
+
+    class Meta:
+        model = CommandBatch
+        fields: Any = (
+            "id", "action", "payload", "selection", "requested_by", "via", "reason", "stations_per_second", "waits_s",
+            "created_at", "stopped_at", "ended_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class BatchDetailSerializer(BatchSerializer):
+    progress = serializers.SerializerMethodField()
+
+    class Meta(BatchSerializer.Meta):
+        fields = (*BatchSerializer.Meta.fields, "progress")
+        read_only_fields = fields
+
+    @extend_schema(responses=ProgressSerializer)
+    def get_progress(self, batch: CommandBatch) -> ProgressSerializer:
+        return ProgressSerializer(batch_progress(batch_id=batch.pk)).data  # type: ignore[return-value]
+
+
+class BatchItemSerializer(serializers.Serializer):
+    """One station of a batch."""
+
+    station = serializers.CharField(source="station.identity")
+    command = serializers.UUIDField(source="command_id", allow_null=True)
+    status = serializers.CharField(source="command.status", default=None, allow_null=True)
+    succeeded = serializers.BooleanField(source="command.succeeded", default=None, allow_null=True)
+    result_status = serializers.CharField(source="command.result_status", default=None, allow_null=True)
+    refusal = serializers.CharField(help_text="Why it was not sent; empty where it was, or will be.")
+    commanded_at = InstantField(allow_null=True)  # type: ignore[call-arg]
+
+
+class BatchFilterSet(PeriodFilterSet):
+    time_column = "created_at"
+
+    action = TextFilter()
+    requested_by = TextFilter()
+
+
+class BatchViewSet(ReadViewSet):
+    """Command batches, latest first; since and until are of when they were begun."""
+
+    queryset = CommandBatch.objects.all()
+    serializer_class = BatchSerializer
+    filterset_class = BatchFilterSet
+    lookup_field = "id"
+    lookup_value_converter = "uuid"
+    write_scope = Scope.OPERATE
+    orderings = {"-created_at": "created_at"}
+
+    def get_object(self) -> CommandBatch:
+        row = self.get_queryset().filter(pk=self.kwargs["id"]).first()
+        if row is None:
+            raise NotFound("There is no such batch.")
+        return row
+
+    @extend_schema(responses=BatchDetailSerializer)
+    def retrieve(self, request: Request, id: UUID) -> Response:
+        """A batch with its progress."""
+        return Response(BatchDetailSerializer(self.get_object()).data)
+
+    @extend_schema(request=BatchRequestSerializer, responses={201: BatchDetailSerializer})
+    def create(self, request: Request) -> Response:
+        """Begin a batch."""
+        said = valid(BatchRequestSerializer, request)
+        stations, selection = _chosen(said)
+        try:
+            batch = create_batch(
+                station_ids=stations.values_list("pk", flat=True),
+                action=said["action"],
+                payload=said.get("payload", {}),
+                requested_by=username_of(request),
+                via=CommandVia.API,
+                now=timezone.now(),
+                selection=selection,
+                reason=said.get("reason", ""),
+                stations_per_second=said.get("stations_per_second", 20),
+                waits_s=said.get("waits_s", 0),
+                allows_invalid=said.get("allows_invalid", False),
+                batch_id=self.idempotency_id,
+            )
+        except InvalidPayload as error:
+            raise invalid_payload(error) from None
+        except CommandRefused as error:
+            raise Conflict(f"{error}.", problem_type="command-refused") from None
+        headers = {"Location": f"/api/v1/command-batches/{batch.pk}/"}
+        return Response(BatchDetailSerializer(batch).data, status=201, headers=headers)
+
+    @extend_schema(request=None, responses={200: BatchDetailSerializer})
+    @action(detail=True, methods=["post"], write_scope=Scope.OPERATE, staff_verb="add", filterset_class=None)
+    def stop(self, request: Request, id: UUID) -> Response:
+        """Command no further station, and take back what is queued."""
+        batch = self.get_object()
+        try:
+            stop_batch(batch_id=batch.pk, stopped_by=username_of(request), now=timezone.now())
+        except BatchNotRunning as error:
+            raise Conflict(f"{error}.", problem_type="not-running") from None
+        return Response(BatchDetailSerializer(self.get_object()).data)
+
+    @extend_schema(request=None, responses={200: BatchDetailSerializer})
+    @action(detail=True, methods=["post"], write_scope=Scope.OPERATE, staff_verb="add", filterset_class=None)
+    def resume(self, request: Request, id: UUID) -> Response:
+        """Go on with the stations that remain."""
+        batch = self.get_object()
+        try:
+            resume_batch(batch_id=batch.pk, now=timezone.now())
+        except BatchNotRunning as error:
+            raise Conflict(f"{error}.", problem_type="not-running") from None
+        return Response(BatchDetailSerializer(self.get_object()).data)
+
+    @extend_schema(request=None, responses={200: BatchDetailSerializer})
+    @action(detail=True, methods=["post"], write_scope=Scope.OPERATE, staff_verb="add", filterset_class=None)
+    def retry(self, request: Request, id: UUID) -> Response:
+        """Command those again that were refused, failed, or said no."""
+        batch = self.get_object()
+        try:
+            retry_batch(batch_id=batch.pk, now=timezone.now())
+        except NothingToRetry as error:
+            raise Conflict(f"{error}.", problem_type="nothing-to-retry") from None
+        return Response(BatchDetailSerializer(self.get_object()).data)
+
+
+class BatchItemViewSet(ListViewSet):
+    """The stations of a batch, each with its result."""
+
+    queryset = CommandBatchItem.objects.select_related("station", "command")
+    serializer_class = BatchItemSerializer
+    orderings = {"id": "id"}
+
+    def get_queryset(self) -> QuerySet[CommandBatchItem]:
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset
+        batch = CommandBatch.objects.filter(pk=self.kwargs["id"]).first()
+        if batch is None:
+            raise NotFound("There is no such batch.")
+        return self.queryset.filter(batch=batch)
+
+
+def _chosen(said: dict[str, Any]) -> tuple[QuerySet[Station], str]:
+    if "filter" in said:
+        try:
+            return stations_matching(said["filter"]), " ".join(said["filter"])
+        except UnknownFilter as error:
+            raise exceptions.ValidationError({"filter": [str(error)]}) from None
+    named = {identity.lower() for identity in said["stations"]}
+    stations = Station.objects.with_identities(named)
+    known = {identity.lower() for identity in stations.values_list("identity", flat=True)}
+    unknown = sorted(named - known)
+    if unknown:
+        raise exceptions.ValidationError({"stations": [f"There is no station {', '.join(unknown[:10])}."]})
+    return stations, f"{len(named)} by identity"

@@ -1,0 +1,193 @@
+"""Commands to stations: requested, waited for, looked up, taken back."""
+
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import exceptions, serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from evcharging.api.clients import username_of
+from evcharging.api.filters import PeriodFilterSet, TextFilter, TrueOrFalseFilter
+from evcharging.api.models import Scope
+from evcharging.api.problems import Conflict, NotFound
+from evcharging.api.serializers import KnownMembersOnly, RowSerializer, TextField, TrueOrFalseField
+from evcharging.api.views import ListViewSet, ReadViewSet, valid
+from stations.api.filters import StationFilter
+from stations.models import Command, CommandStatus, CommandVia, Station
+from stations.selectors import wait_until_ended
+from stations.services import CommandNotWaiting, CommandRefused, InvalidPayload, cancel_command, request_command
+
+MAX_WAIT_S = 60.0
+MAX_QUEUE_S = 30 * 86_400
+WAIT = OpenApiParameter(
+    "wait",
+    OpenApiTypes.FLOAT,
+    description=f"Answer once the station has, or after so many seconds (0 to {MAX_WAIT_S:g}).",
+)
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class PayloadField(serializers.JSONField):
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("A payload is a JSON object.")
+        return data
+
+
+class CommandRequestSerializer(KnownMembersOnly):
+    """What to send."""
+
+    action = TextField(max_length=60, help_text="OCPP's name of the operation, as Reset.")
+    payload = PayloadField(required=False, help_text="As OCPP's schema has it.")
+    reason = TextField(required=False, allow_blank=True, max_length=500, help_text="Kept with the command.")
+    waits_s = serializers.FloatField(
+        required=False,
+        min_value=0,
+        max_value=MAX_QUEUE_S,
+        help_text="How long it may wait for the station to connect.",
+    )
+    timeout_s = serializers.FloatField(
+        required=False, min_value=1, max_value=600, help_text="How long the station has to answer."
+    )
+    resends = TrueOrFalseField(required=False, help_text="Send it again if a crash left it unanswered.")
+    allows_invalid = TrueOrFalseField(required=False, help_text="Send it although it breaks OCPP's schema.")
+
+
+class CommandSerializer(RowSerializer):
+    """A command and what became of it."""
+
+    station = serializers.CharField(source="station.identity")
+    batch = serializers.UUIDField(source="batch_id", allow_null=True)
+
+    class Meta:
+        model = Command
+        fields = (
+            "id", "station", "action", "payload", "status", "succeeded", "result_status", "response", "error",
+            "late_answer", "follow_up", "follow_up_note", "follow_up_at", "progress", "requested_by", "via", "reason",
+            "batch", "allows_invalid", "created_at", "expires_at", "sent_at", "answered_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class CommandFilterSet(PeriodFilterSet):
+    time_column = "created_at"
+
+    station = StationFilter()
+    action = TextFilter()
+    status = filters.ChoiceFilter(choices=CommandStatus.choices)
+    succeeded = TrueOrFalseFilter()
+    requested_by = TextFilter()
+
+
+class CommandViewSet(ReadViewSet):
+    """Commands, latest first; since and until are of when they were requested."""
+
+    queryset = Command.objects.select_related("station")
+    serializer_class = CommandSerializer
+    filterset_class = CommandFilterSet
+    lookup_field = "id"
+    lookup_value_converter = "uuid"
+    write_scope = Scope.OPERATE
+    orderings = {"-number": "number", "number": "number"}
+    tie_breaker = "number"
+
+    def get_object(self) -> Command:
+        row = self.get_queryset().filter(pk=self.kwargs["id"]).first()
+        if row is None:
+            raise NotFound("There is no such command.")
+        return row
+
+    @extend_schema(request=None, responses={200: CommandSerializer})
+    @action(detail=True, methods=["post"], write_scope=Scope.OPERATE, staff_verb="add", filterset_class=None)
+    def cancel(self, request: Request, id: UUID) -> Response:
+        """Take back a command that is still queued."""
+        try:
+            cancel_command(command_id=self.get_object().pk, cancelled_by=username_of(request), now=timezone.now())
+        except CommandNotWaiting as error:
+            raise Conflict(f"{error}.", problem_type="not-waiting") from None
+        return Response(CommandSerializer(self.get_object()).data)
+
+
+class StationCommandViewSet(ListViewSet):
+    """Commands of one station, latest first."""
+
+    queryset = Command.objects.select_related("station")
+    serializer_class = CommandSerializer
+    write_scope = Scope.OPERATE
+    orderings = {"-number": "number", "number": "number"}
+    tie_breaker = "number"
+
+    @property
+    def parameters(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("wait",) if self.action == "create" else ()
+
+    def get_queryset(self) -> Any:
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset
+        return self.queryset.filter(station=self._station())
+
+    @extend_schema(
+        request=CommandRequestSerializer,
+        responses={201: CommandSerializer, 202: CommandSerializer},
+        parameters=[WAIT],
+    )
+    def create(self, request: Request, identity: str) -> Response:
+        """Send a command: 201 once it has ended, 202 while it has not."""
+        wait_s = _wait_s(request)
+        station, said = self._station(), valid(CommandRequestSerializer, request)
+        try:
+            command = request_command(
+                station_id=station.pk,
+                action=said["action"],
+                payload=said.get("payload", {}),
+                requested_by=username_of(request),
+                via=CommandVia.API,
+                now=timezone.now(),
+                reason=said.get("reason", ""),
+                waits_s=said.get("waits_s", 0),
+                timeout_s=said.get("timeout_s"),
+                resends=said.get("resends", False),
+                allows_invalid=said.get("allows_invalid", False),
+                command_id=self.idempotency_id,
+            )
+        except InvalidPayload as error:
+            raise invalid_payload(error) from None
+        except CommandRefused as error:
+            raise Conflict(f"{error}.", problem_type="command-refused") from None
+        if wait_s:
+            command = wait_until_ended(command_id=command.pk, timeout_s=wait_s)
+        headers = {"Location": f"/api/v1/commands/{command.pk}/"}
+        return Response(CommandSerializer(command).data, status=201 if command.has_ended else 202, headers=headers)
+
+    def _station(self) -> Station:
+        station = Station.objects.with_identity(self.kwargs["identity"]).first()
+        if station is None:
+            raise NotFound("There is no such station.")
+        return station
+
+
+def invalid_payload(error: InvalidPayload) -> exceptions.ValidationError:
+    """Return the problem of a payload that OCPP's schema refuses, where it is wrong."""
+    if error.field == "action":
+        return exceptions.ValidationError({"action": [str(error)]})
+    inner: Any = [str(error)]
+    for part in reversed([part for part in error.field.replace("[]", "").split(".") if part]):
+        inner = {part: inner}
+    return exceptions.ValidationError({"payload": inner})
+
+
+def _wait_s(request: Request) -> float:
+    text = request.query_params.get("wait", "0")
+    try:
+        seconds = float(text) if len(text) <= 10 and text.isascii() else -1.0
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_WAIT_S:
+        raise exceptions.ValidationError({"wait": [f"Seconds, 0 to {MAX_WAIT_S:g}."]})
+    return seconds

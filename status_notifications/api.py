@@ -1,0 +1,70 @@
+"""The API's resource of status notifications: every status that was reported."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django_filters import rest_framework as filters
+from rest_framework import serializers
+
+from evcharging.api.filters import PeriodFilterSet, WholeNumberFilter
+from evcharging.api.serializers import RowSerializer
+from evcharging.api.views import ListViewSet
+from stations.api.filters import StationFilter
+from status_notifications.models import StatusCode, StatusNotification
+
+MAX_PERIOD = timedelta(days=1)
+WORDS = [(code.label, code.label) for code in StatusCode if code.label]
+
+
+class StatusNotificationSerializer(RowSerializer):
+    """One status of one connector."""
+
+    station = serializers.CharField(source="station.identity")
+    status = serializers.CharField(source="get_status_display", help_text="OCPP's word; empty for any other word.")
+
+    class Meta:
+        model = StatusNotification
+        fields = (
+            "station", "connector_id", "status", "error_code", "info", "vendor_id", "vendor_error_code",
+            "effective_at", "reported_at", "received_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class StatusNotificationForm(forms.Form):
+    """Of all stations together, a day at most: as much as can be put in order without an index for it."""
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or {}
+        if self.errors or said.get("station"):
+            return said
+        since, until = said.get("since"), said.get("until")
+        for name in ("since", "until"):
+            if not said.get(name):
+                self.add_error(name, "Without a station, since and until are needed.")
+        if since and until and until - since > MAX_PERIOD:
+            self.add_error("until", "Without a station, at most one day after since.")
+        return said
+
+
+class StatusNotificationFilterSet(PeriodFilterSet):
+    time_column = "effective_at"
+
+    station = StationFilter()
+    connector_id = WholeNumberFilter()
+    status = filters.TypedChoiceFilter(
+        choices=WORDS, coerce=lambda word: {code.label: code.value for code in StatusCode}.get(word)
+    )
+
+    class Meta:
+        form = StatusNotificationForm
+
+
+class StatusNotificationViewSet(ListViewSet):
+    """Status notifications of a station, or of all in a period of a day at most."""
+
+    queryset = StatusNotification.objects.select_related("station")
+    serializer_class = StatusNotificationSerializer
+    filterset_class = StatusNotificationFilterSet
+    orderings = {"-effective_at": "effective_at"}
