@@ -29,7 +29,7 @@ class MeterValueSerializer(RowSerializer):
     measurand = serializers.CharField(source="series.measurand")
     phase = serializers.CharField(source="series.phase")
     location = serializers.CharField(source="series.location")
-    context = serializers.CharField(source="series.context")
+    context = serializers.CharField(source="series.context")  # type: ignore[assignment]
     format = serializers.CharField(source="series.format")
     unit = serializers.SerializerMethodField()
     reported_value = serializers.SerializerMethodField()

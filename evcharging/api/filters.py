@@ -93,8 +93,3 @@ class PeriodFilterSet(filters.FilterSet):
 
     def before(self, queryset: QuerySet, name: str, value: datetime) -> QuerySet:
         return queryset.filter(**{f"{self.time_column}__lt": value})
-
-
-def station_filter(field_name: str = "station") -> TextFilter:
-    """Return a filter by a station's identity, whatever its case."""
-    return TextFilter(field_name=f"{field_name}__identity", lookup_expr="iexact", label="Identity of the station.")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core import signing
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from rest_framework import exceptions
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -23,7 +23,7 @@ _SALT = "evcharging.api.cursor"
 class KeysetPagination(BasePagination):
     parameters = ("cursor", "ordering", "page_size")
 
-    def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """Return one page; what follows it is asked for by one row more.
 
         :raises ValidationError: of a parameter that means nothing.

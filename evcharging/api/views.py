@@ -22,6 +22,7 @@ class ApiViewSet(GenericViewSet):
     parameters that a view reads beside those of its filters and pages.
     """
 
+    http_method_names = ["get", "post", "patch", "delete", "head"]
     queryset: QuerySet
     write_scope: Scope = Scope.MANAGE
     staff_verb: str = ""
@@ -40,13 +41,14 @@ class ApiViewSet(GenericViewSet):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method not in (name.upper() for name in self.action_map or {}) and request.method != "HEAD":
-            raise exceptions.MethodNotAllowed(str(request.method))
+        method = str(request.method)
+        if method.lower() not in (self.action_map or {}) and method != "HEAD":
+            raise exceptions.MethodNotAllowed(method)
         self._refuse_unknown_parameters(request)
         if request.method == "POST":
             self._claimed = idempotency.claim(request)
 
-    def finalize_response(
+    def finalize_response(  # type: ignore[override]
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ SETTINGS = (
 
 class ConnectorSummarySerializer(serializers.Serializer):
     connector_id = serializers.IntegerField(help_text="0 is the station itself.")
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     status = serializers.CharField(help_text="OCPP's word; empty while none was reported.")
     error_code = serializers.CharField()
     is_faulted = serializers.BooleanField()
@@ -67,4 +67,4 @@ class StationChangeSerializer(StationSerializer):
 
     class Meta(StationSerializer.Meta):
         fields: Any = (*SETTINGS, "password")
-        read_only_fields = ()
+        read_only_fields: Any = ()

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.apps import apps
+from django.db.models import Prefetch
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -23,11 +25,13 @@ from stations.services.editing import (
     update_station,
 )
 
+_CONNECTORS = apps.get_model("connectors", "Connector").objects.order_by("connector_id")  # an app above this one
+
 
 class StationViewSet(ReadViewSet):
     """Stations, by their identity as it stands in the charger's URL; its case does not matter."""
 
-    queryset = Station.objects.prefetch_related("connectors")
+    queryset = Station.objects.prefetch_related(Prefetch("connectors", _CONNECTORS))
     serializer_class = StationSerializer
     filterset_class = StationFilterSet
     lookup_field = "identity"
@@ -40,7 +44,7 @@ class StationViewSet(ReadViewSet):
             raise NotFound("There is no such station.")
         return _with_presence([station])[0]
 
-    def paginate_queryset(self, queryset: Any) -> list[Station]:
+    def paginate_queryset(self, queryset: Any) -> Any:
         return _with_presence(super().paginate_queryset(queryset) or [])
 
     @extend_schema(responses={201: StationSerializer})
@@ -53,14 +57,16 @@ class StationViewSet(ReadViewSet):
         except StationExists as error:
             raise Conflict(f"{error}.", problem_type="exists") from None
         location = f"{request.path}{name_in_address(identity)}/"
-        return Response(self._shown(station), status=201, headers={"Location": location})
+        shown = StationSerializer(_with_presence([station])[0]).data
+        return Response(shown, status=201, headers={"Location": location})
 
     @extend_schema(request=StationChangeSerializer, responses=StationSerializer)
     def partial_update(self, request: Request, identity: str) -> Response:
         """Change what is given, and nothing else."""
         station = self.get_object()
         said = valid(StationChangeSerializer, request, partial=True)
-        return Response(self._shown(update_station(station_id=station.pk, facts=said, now=timezone.now())))
+        update_station(station_id=station.pk, facts=said, now=timezone.now())
+        return Response(StationSerializer(self.get_object()).data)
 
     def destroy(self, request: Request, identity: str) -> Response:
         """Delete a station that has no history."""
@@ -69,9 +75,6 @@ class StationViewSet(ReadViewSet):
         except StationHasHistory as error:
             raise Conflict(f"{error}.", problem_type="has-history") from None
         return Response(status=204)
-
-    def _shown(self, station: Station) -> Any:
-        return StationSerializer(_with_presence([station])[0]).data
 
 
 def _with_presence(stations: Iterable[Station]) -> list[Station]:
