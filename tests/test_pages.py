@@ -11,7 +11,9 @@ from playwright.sync_api import Page, sync_playwright
 
 from id_tags.services import note_unknown_id_tag
 from meter.services import MeterMessage, record_readings
-from stations.models import RefusedConnection
+from stations.admin.commanding import operations
+from stations.models import ConfigurationKey, RefusedConnection
+from stations.services import create_batch, request_command
 from status_notifications.services import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
 from tests.factories import make_id_tag, make_station, reading, start, stop, transaction_of
@@ -50,7 +52,33 @@ def paths(transactional_db) -> list[str]:
         identity=LONG * 3, reason="unknown_identity", count=1, first_seen_at=now, last_seen_at=now
     )
     orphan = OrphanMessage.objects.get()
+    command = request_command(
+        station_id=station.pk,
+        action="DataTransfer",
+        payload={"vendorId": LONG, "data": LONG * 20},
+        requested_by=LONG,
+        via="admin",
+        now=now,
+        reason=LONG,
+        waits_s=600,
+    )
+    batch = create_batch(
+        station_ids=[station.pk], action="ClearCache", payload={}, requested_by="anna", via="admin", now=now,
+        selection=LONG,
+    )  # fmt: skip
+    ConfigurationKey.objects.create(station=station, key=LONG, value=LONG * 3, read_at=now)
+    commands = f"stations/station/{station.pk}/commands/"
     return [
+        "stations/command/",
+        f"stations/command/{command.pk}/change/",
+        "stations/commandbatch/",
+        f"stations/commandbatch/{batch.pk}/change/",
+        commands,
+        *(f"{commands}{name}/" for name, _ in operations()),
+        "transactions/reservation/",
+        "transactions/chargingprofile/",
+        "id_tags/locallistupdate/",
+        "api/apitoken/",
         "",
         "stations/station/",
         f"stations/station/{station.pk}/change/",

@@ -24,6 +24,15 @@ WAITS = [
 ]
 
 
+class InstantInput(UnfoldAdminTextInputWidget):
+    """The browser's own date and time, to the minute, UTC."""
+
+    input_type = "datetime-local"
+
+    def format_value(self, value: Any) -> str | None:
+        return f"{value:%Y-%m-%dT%H:%M}" if isinstance(value, datetime) else super().format_value(value)
+
+
 class OperationForm(forms.Form):
     """Asks for what one operation needs. Fields named as in OCPP become the payload as they are."""
 
@@ -103,7 +112,7 @@ def _dress(field: forms.Field) -> None:
     if isinstance(field, forms.BooleanField):
         widget = UnfoldBooleanWidget()
     elif isinstance(field, forms.DateTimeField):
-        widget = UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"})
+        widget = InstantInput()
         field.help_text = field.help_text or "UTC"
     elif isinstance(field, forms.ModelChoiceField | forms.ChoiceField):
         if type(field.widget) is not forms.Select:
