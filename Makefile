@@ -1,12 +1,13 @@
-# make run | test | test-timescale | lint. Settings are variables, of the environment or of make:
+# make run | test | test-timescale | lint | bench. Settings are variables, of the environment or of make:
 #   make run PORT=9100 DATA_DIR=/data BIND=0.0.0.0
 # (make exports those of its command line to the recipes; docs/operations/deploy.md lists them).
 
 VENV := .venv
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-timescale lint install install-dev
+.PHONY: run test test-timescale lint bench bench-full bench-storage install install-dev
 
 # The server takes the place of the recipe's shell, so that a signal to make is a signal to the server.
 run: install
@@ -29,6 +30,16 @@ lint: install-dev
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python manage.py makemigrations --check --dry-run
 	$(VENV)/bin/python scripts/check_deploy.py
+
+# A cell for each goal in about ten minutes; every combination; samples by the million (BENCH_ARGS="--millions 50").
+bench: install-dev
+	$(VENV)/bin/python -m bench goals $(BENCH_ARGS)
+
+bench-full: install-dev
+	$(VENV)/bin/python -m bench full $(BENCH_ARGS)
+
+bench-storage: install-dev
+	$(VENV)/bin/python -m bench storage $(BENCH_ARGS)
 
 install:
 	@PYTHON="$(PYTHON)" sh scripts/install $(VENV) requirements.txt

@@ -1,0 +1,1 @@
+"""Repeatable benchmarks: load, storms, memory, storage; every cell beside its ceiling and the obvious stack."""

@@ -1,0 +1,174 @@
+"""python -m bench goals | full | storms | memory | storage | report
+
+`goals` measures one cell for each goal (`make bench`), `full` every combination (`make bench-full`), `storage` samples
+by the million (`make bench-storage`); the results are printed and kept in bench/results/latest.json, by section, from
+which `report` makes Markdown. The exit code is 1 where rows were not as acknowledged; a missed goal is only shown.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import signal
+import sys
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+from bench import report
+from bench.goals import all_faults
+from bench.memory import memory
+from bench.restarts import restarts
+from bench.runs import cells, full_systems, goal_systems, half_peak, say, stages
+from bench.site import Site, timescale
+from bench.storage import storage
+from bench.storms import storm
+from bench.systems import NotAvailable
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n\n")[2])
+    parser.add_argument("what", choices=(*_RUNS, "report"))
+    parser.add_argument("--seconds", type=float, default=2.0, help="measured part of one run of a cell")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of a cell, of which the median counts")
+    parser.add_argument("--stations", type=int, nargs="+", help="of cells, storms or memory")
+    parser.add_argument("--processes", type=int, default=2, help="server processes of storms")
+    parser.add_argument("--millions", type=float, default=50, help="samples to store, in millions")
+    parser.add_argument("--timescale", action="store_true", help="storage: on a TimescaleDB too")
+    arguments = parser.parse_args()
+    if arguments.what == "report":
+        print(report.render(report.load()), end="")
+        return 0
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # stop what was started
+    found = _RUNS[arguments.what](arguments)
+    report.keep(found, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", _machine())
+    kept = report.load()
+    print(report.render({name: kept[name] for name in kept if name in found}))
+    faults = all_faults(found)
+    for fault in faults:
+        say(f"FAULT {fault}")
+    return 1 if faults else 0
+
+
+def run_goals(arguments: argparse.Namespace) -> dict[str, Any]:
+    missing: dict[str, str] = {}
+    stations = (arguments.stations or [50])[0]
+    with Site() as site:
+        found: dict[str, Any] = {
+            "cells": cells(
+                goal_systems(site),
+                stations=stations,
+                seconds=arguments.seconds,
+                rounds=arguments.rounds,
+                missing=missing,
+            )
+        }
+        latency = half_peak(site, found["cells"], seconds=5 * arguments.seconds)
+        if latency is not None:
+            found["latency"] = latency
+    with Site() as site:
+        found["stages"] = stages(site)
+        found["restarts"] = restarts(site)
+    found["memory"] = _memories([2000])
+    found["storms"] = _storms([10_000], arguments.processes, missing)
+    return found | {"not_available": missing}
+
+
+def run_full(arguments: argparse.Namespace) -> dict[str, Any]:
+    missing: dict[str, str] = {}
+    found: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        url, why = stack.enter_context(timescale())
+        if not url:
+            missing["TimescaleDB"] = why
+        for stations in arguments.stations or (50, 500, 5000):
+            with Site(url) as site:
+                found += cells(
+                    full_systems(site),
+                    stations=stations,
+                    seconds=arguments.seconds,
+                    rounds=arguments.rounds,
+                    missing=missing,
+                )
+    return {
+        "cells": found,
+        "memory": _memories([2000]),
+        "storms": _storms([2000, 10_000], 1, missing) + _storms([2000, 10_000], arguments.processes, missing),
+        "not_available": missing,
+    }
+
+
+def run_storms(arguments: argparse.Namespace) -> dict[str, Any]:
+    missing: dict[str, str] = {}
+    storms = _storms(arguments.stations or [2000, 10_000], arguments.processes, missing)
+    return {"storms": storms, "not_available": missing}
+
+
+def run_memory(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {"memory": _memories(arguments.stations or [2000])}
+
+
+def run_stages(arguments: argparse.Namespace) -> dict[str, Any]:
+    with Site() as site:
+        return {"stages": stages(site)}
+
+
+def run_restarts(arguments: argparse.Namespace) -> dict[str, Any]:
+    with Site() as site:
+        return {"restarts": restarts(site)}
+
+
+def run_storage(arguments: argparse.Namespace) -> dict[str, Any]:
+    missing: dict[str, str] = {}
+    with Site() as site:
+        found = [storage(site, millions=arguments.millions)]
+    if arguments.timescale:
+        with timescale() as (url, why):
+            if url:
+                with Site(url) as site:
+                    found.append(storage(site, millions=arguments.millions, on_timescale=True))
+            else:
+                missing["TimescaleDB"] = why
+    return {"storage": found, "not_available": missing}
+
+
+def _memories(counts: list[int]) -> list[dict[str, Any]]:
+    found = []
+    for stations in counts:
+        with Site() as site:
+            found.append(memory(site, stations=stations))
+    return found
+
+
+def _storms(counts: list[int], processes: int, missing: dict[str, str]) -> list[dict[str, Any]]:
+    found = []
+    for stations in counts:
+        with Site() as site:
+            try:
+                found.append(storm(site, stations=stations, processes=processes))
+                say(str(found[-1]))
+            except NotAvailable as error:
+                missing[f"storm on {processes} processes"] = str(error)
+    return found
+
+
+def _machine() -> str:
+    with open("/proc/cpuinfo") as info:
+        models = [line.partition(":")[2].strip() for line in info if line.startswith("model name")]
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} × {models[0] if models else platform.machine()}, {memory_gib:.0f} GiB"
+
+
+_RUNS = {
+    "goals": run_goals,
+    "full": run_full,
+    "storms": run_storms,
+    "memory": run_memory,
+    "stages": run_stages,
+    "restarts": run_restarts,
+    "storage": run_storage,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

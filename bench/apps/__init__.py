@@ -1,0 +1,1 @@
+"""What we are compared with: servers that do less (ceilings) and the stack that comes to mind first."""

@@ -1,0 +1,88 @@
+"""Ceilings: servers that answer without doing anything, or after checking the schema only.
+
+    python -m bench.apps.echo --server gateway|daphne|uvicorn --port PORT [--validating]
+
+They cost what the socket, the WebSocket and ASGI cost; nobody's handler can be faster on the same server program.
+"""
+
+import argparse
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Answer = Callable[[str], str]
+
+RESULTS = {
+    "BootNotification": '{"status":"Accepted","currentTime":"2026-01-01T00:00:00Z","interval":300}',
+    "Heartbeat": '{"currentTime":"2026-01-01T00:00:00Z"}',
+    "StartTransaction": '{"transactionId":1,"idTagInfo":{"status":"Accepted"}}',
+    "Authorize": '{"idTagInfo":{"status":"Accepted"}}',
+}
+
+
+def raw_answer(text: str) -> str:
+    """Answer a CALL without parsing it: id and Action stand between its first quotes."""
+    _, unique_id, _, action, _ = text.split('"', 4)
+    return f'[3,"{unique_id}",{RESULTS.get(action, "{}")}]'
+
+
+def validating_answer() -> Answer:
+    """Return a function that parses a CALL, checks its schema, and checks and writes the answer."""
+    import orjson
+
+    from evcharging import ocpp16_schemas
+    from evcharging.gateway import frames
+
+    results = {action: orjson.loads(result) for action, result in RESULTS.items()}
+
+    def answer(text: str) -> str:
+        _, unique_id, action, payload = orjson.loads(text)
+        error = ocpp16_schemas.request_error(action, payload)
+        if error is not None:
+            return frames.call_error(unique_id, error.code, error.message)
+        result = results.get(action, {})
+        assert ocpp16_schemas.response_error(action, result) is None
+        return frames.call_result(unique_id, result)
+
+    return answer
+
+
+def echo_application(answer: Answer) -> Callable[[dict[str, Any], Receive, Send], Awaitable[None]]:
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await send({"type": "http.response.start", "status": 404, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": "ocpp1.6"})
+        while (event := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": answer(event["text"])})
+
+    return application
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--server", choices=("gateway", "daphne", "uvicorn"), required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--validating", action="store_true")
+    arguments = parser.parse_args()
+    application: Any = echo_application(validating_answer() if arguments.validating else raw_answer)
+    if arguments.server == "gateway":
+        from evcharging.gateway.server import GatewayServer
+
+        GatewayServer(application, port=arguments.port).run()
+    elif arguments.server == "daphne":
+        from daphne.server import Server  # either server installs the reactor when imported
+
+        endpoint = f"tcp:port={arguments.port}:interface=127.0.0.1:backlog=4096"
+        Server(application, endpoints=[endpoint], websocket_timeout=-1).run()
+    else:
+        import uvicorn
+
+        uvicorn.run(application, port=arguments.port, lifespan="off", log_level="warning", backlog=4096)
+
+
+if __name__ == "__main__":
+    main()
