@@ -2,7 +2,7 @@
 
 from django.contrib.admin.views.decorators import staff_member_required
 from django.urls import path, register_converter
-from drf_spectacular.renderers import OpenApiJsonRenderer
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
@@ -58,9 +58,11 @@ nested = [
     path("transactions/<int:transaction_id>/meter-values/", TransactionMeterValueViewSet.as_view({"get": "list"})),
 ]
 
+SCHEMA_TYPES = [OpenApiJsonRenderer, OpenApiJsonRenderer2]  # as OpenAPI's media type, or as JSON
+
 urlpatterns = [
     *nested,
     *router.urls,
-    path("schema/", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]), name="schema"),
+    path("schema/", SpectacularAPIView.as_view(renderer_classes=SCHEMA_TYPES), name="schema"),
     path("docs/", staff_member_required(SpectacularSwaggerView.as_view(url_name="api:schema")), name="docs"),
 ]
