@@ -8,7 +8,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from id_tags.models import IdTag, fold_id_tag
 from stations.models import Station
-from transactions.models import OrphanKind, OrphanMessage, Transaction
+from transactions.models import OrphanKind, OrphanMessage, OrphanState, Transaction
 
 MAX_MATCHES = 200
 """How many stations or tags a search looks into."""
@@ -36,6 +36,17 @@ def last_used_at(tag_ids: Iterable[int]) -> dict[int, datetime]:
 def stale_since(now: datetime) -> datetime:
     """Return the instant after which an open transaction must have been heard of, or it is stale."""
     return now - timedelta(hours=settings.TX_STALE_H)
+
+
+def stale_count(now: datetime) -> int:
+    """Return how many open transactions are stale."""
+    return Transaction.objects.open().filter(last_message_at__lt=stale_since(now)).count()
+
+
+def waiting_orphans() -> dict[str, int]:
+    """Return how many messages of each kind wait for review; kinds without one are left out."""
+    rows = OrphanMessage.objects.filter(state=OrphanState.WAITING).order_by().values_list("kind")
+    return dict(rows.annotate(Count("pk")))
 
 
 def matching(transactions: QuerySet[Transaction], words: str) -> QuerySet[Transaction]:

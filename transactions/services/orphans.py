@@ -5,13 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 
 from connectors.models import Connector
 from evcharging.events import emit
-from id_tags.models import fold_id_tag
 from transactions.models import Closing, Mark, OrphanKind, OrphanMessage, OrphanState, Transaction
 from transactions.services.closing import ReportedEnd, end_as_reported
+from transactions.services.fitting import only_awaiting
 from transactions.signals import orphan_adopted
 from transactions.types import StopReport
 
@@ -53,28 +52,13 @@ def adopt_or_keep_stop(
         orphan.last_received_at = end.received_at
         orphan.save(update_fields=["count", "last_received_at"])
         return None, False
-    row = _only_fitting(station_id, report, end.at)
-    if row is not None:
-        orphan.state, orphan.transaction, orphan.resolved_at = OrphanState.ADOPTED, row, end.received_at
-        orphan.save(update_fields=["state", "transaction", "resolved_at"])
+    found = only_awaiting(station_id=station_id, id_tag=report.id_tag, meter_stop=report.meter_stop, stopped_at=end.at)
+    row = None if found is None else _lock(found)
+    if row is None or row.closing == Closing.REPORTED:
+        return None, True
+    orphan.state, orphan.transaction, orphan.resolved_at = OrphanState.ADOPTED, row, end.received_at
+    orphan.save(update_fields=["state", "transaction", "resolved_at"])
     return row, True
-
-
-def _only_fitting(station_id: int, report: StopReport, stopped_at: datetime) -> Transaction | None:
-    """Return the station's one transaction awaiting a stop that tag, register and time allow, locked."""
-    rows = Transaction.objects.awaiting_stop().filter(station_id=station_id, started_at__lte=stopped_at)
-    if report.id_tag is not None:
-        rows = rows.filter(id_tag_folded=fold_id_tag(report.id_tag))
-    if report.meter_stop is not None:
-        rows = rows.filter(Q(meter_start=None) | Q(meter_start__lte=report.meter_stop))
-        rows = rows.filter(Q(last_register_wh=None) | Q(last_register_wh__lte=report.meter_stop))
-    fitting = list(rows.values_list("pk", "connector_id")[:2])
-    if len(fitting) != 1:
-        return None
-    pk, connector_pk = fitting[0]
-    Connector.objects.select_for_update(no_key=True).get(pk=connector_pk)
-    locked = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("connector", "station")
-    return locked.exclude(closing=Closing.REPORTED).filter(pk=pk).first()
 
 
 @transaction.atomic
@@ -87,24 +71,29 @@ def adopt_orphan(*, orphan_id: int, transaction_id: int, resolved_by: str, note:
     :raises Transaction.DoesNotExist: no such transaction.
     """
     orphan = _locked_waiting(orphan_id)
-    row = Transaction.objects.get(transaction_id=transaction_id)
-    Connector.objects.select_for_update(no_key=True).get(pk=row.connector_id)
-    row = (
-        Transaction.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("connector", "station")
-        .get(pk=row.pk)
-    )
-    if row.station_id != orphan.station_id:
+    found = Transaction.objects.get(transaction_id=transaction_id)
+    if found.station_id != orphan.station_id:
         raise OrphanDoesNotFit("the transaction belongs to another station")
+    row = adopt_locked(orphan, found, resolved_by=resolved_by, note=note, now=now)
+    if row is None:
+        raise OrphanDoesNotFit("the transaction already has its stop")
+    return row
+
+
+def adopt_locked(
+    orphan: OrphanMessage, found: Transaction, *, resolved_by: str, note: str, now: datetime
+) -> Transaction | None:
+    """Give a locked waiting message to a transaction; return it, None where its own stop has come meanwhile."""
+    row = _lock(found)
     if orphan.kind == OrphanKind.STOP:
         if row.closing == Closing.REPORTED:
-            raise OrphanDoesNotFit("the transaction already has its stop")
+            return None
         row.marks = [*row.marks, Mark.ORPHAN_STOP]
         end_as_reported(
             row,
             ReportedEnd(
                 at=orphan.effective_at,
-                is_credible=True,
+                is_credible=orphan.reported_at == orphan.effective_at,
                 reported_at=orphan.reported_at,
                 received_at=orphan.received_at,
                 reason=orphan.stop_reason,
@@ -121,6 +110,14 @@ def adopt_orphan(*, orphan_id: int, transaction_id: int, resolved_by: str, note:
     return row
 
 
+def _lock(found: Transaction) -> Transaction:
+    """Return the transaction as it is now, its connector and itself locked."""
+    # Connector before transaction, as a start does: the other order would deadlock with it.
+    Connector.objects.select_for_update(no_key=True).get(pk=found.connector_id)
+    locked = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("connector", "station")
+    return locked.get(pk=found.pk)
+
+
 @transaction.atomic
 def dismiss_orphan(*, orphan_id: int, resolved_by: str, note: str, now: datetime) -> OrphanMessage:
     """Mark a waiting message as needing nothing, for staff; it stays stored.
@@ -131,6 +128,12 @@ def dismiss_orphan(*, orphan_id: int, resolved_by: str, note: str, now: datetime
     _resolve(orphan, OrphanState.DISMISSED, resolved_by, note, now)
     orphan.save()
     return orphan
+
+
+def lock_waiting(orphan_id: int) -> OrphanMessage | None:
+    """Return the message, locked, if it still waits; always before connector and transaction."""
+    waiting = OrphanMessage.objects.select_for_update(no_key=True).filter(state=OrphanState.WAITING)
+    return waiting.filter(pk=orphan_id).first()
 
 
 def _locked_waiting(orphan_id: int) -> OrphanMessage:

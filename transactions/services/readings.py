@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Q
 
 from stations.services.reports import content_digest
 from transactions.models import OrphanKind, Transaction
+from transactions.services.fitting import only_running
 
 
 class TransactionRef(NamedTuple):
@@ -142,35 +142,48 @@ _UPDATE_SQL = """
 
 
 def _only_running(ref: TransactionRef) -> int | None:
-    rows = Transaction.objects.filter(
-        Q(stopped_at=None) | Q(stopped_at__gte=ref.effective_at),
-        station_id=ref.station_id,
-        started_at__lte=ref.effective_at,
+    row = only_running(
+        station_id=ref.station_id, connector_id=ref.connector_id, since=ref.effective_at, until=ref.effective_at
     )
-    if ref.connector_id > 0:
-        rows = rows.filter(connector__connector_id=ref.connector_id)
-    found = list(rows.order_by("pk").values_list("pk", flat=True)[:2])
-    return found[0] if len(found) == 1 else None
+    return None if row is None else row.pk
 
 
 def _keep_for_review(ref: TransactionRef) -> None:
+    """Count the message to those that wait; where the others of its day are adopted already, it waits anew: its
+    samples are in nobody's transaction. One that lies within those is their resend.
+    """
     day = ref.effective_at.date().isoformat()
     digest = content_digest(None, {"connector": ref.connector_id, "ref": ref.transaction_ref, "day": day})
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            INSERT INTO transactions_orphanmessage AS o
-                (station_id, kind, transaction_ref, connector_id, digest, id_tag, stop_reason, effective_at,
-                 last_effective_at, received_at, last_received_at, count, state, resolved_by, resolution_note)
-            VALUES (%s, %s, %s, %s, %s, '', '', %s, %s, %s, %s, 1, 'waiting', '', '')
-            ON CONFLICT (station_id, kind, digest) DO UPDATE SET
-                count = o.count + 1,
-                effective_at = LEAST(o.effective_at, excluded.effective_at),
-                last_effective_at = GREATEST(o.last_effective_at, excluded.last_effective_at),
-                last_received_at = GREATEST(o.last_received_at, excluded.last_received_at)
-            """,
+            _KEEP_SQL,
             [
                 ref.station_id, OrphanKind.METER_VALUES, ref.transaction_ref[:255], ref.connector_id, digest,
                 ref.effective_at, ref.last_effective_at, ref.received_at, ref.received_at,
             ],
         )  # fmt: skip
+
+
+# In SET, every expression sees the row as it was.
+_IS_NEW = """
+    (o.state = 'adopted' AND (excluded.effective_at < o.effective_at
+                              OR excluded.last_effective_at > o.last_effective_at))
+"""
+_KEEP_SQL = f"""
+    INSERT INTO transactions_orphanmessage AS o
+        (station_id, kind, transaction_ref, connector_id, digest, id_tag, stop_reason, effective_at,
+         last_effective_at, received_at, last_received_at, count, state, resolved_by, resolution_note)
+    VALUES (%s, %s, %s, %s, %s, '', '', %s, %s, %s, %s, 1, 'waiting', '', '')
+    ON CONFLICT (station_id, kind, digest) DO UPDATE SET
+        count = o.count + 1,
+        effective_at = CASE WHEN {_IS_NEW} THEN excluded.effective_at
+                            ELSE LEAST(o.effective_at, excluded.effective_at) END,
+        last_effective_at = CASE WHEN {_IS_NEW} THEN excluded.last_effective_at
+                                 ELSE GREATEST(o.last_effective_at, excluded.last_effective_at) END,
+        last_received_at = GREATEST(o.last_received_at, excluded.last_received_at),
+        state = CASE WHEN {_IS_NEW} THEN 'waiting' ELSE o.state END,
+        transaction_id = CASE WHEN {_IS_NEW} THEN NULL ELSE o.transaction_id END,
+        resolved_at = CASE WHEN {_IS_NEW} THEN NULL ELSE o.resolved_at END,
+        resolved_by = CASE WHEN {_IS_NEW} THEN '' ELSE o.resolved_by END,
+        resolution_note = CASE WHEN {_IS_NEW} THEN '' ELSE o.resolution_note END
+"""

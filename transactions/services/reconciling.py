@@ -1,0 +1,59 @@
+"""Waiting messages looked at again: what fits by now is adopted, as it would have been at arrival."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import transaction
+
+from transactions.models import OrphanKind, OrphanMessage, OrphanState
+from transactions.services.fitting import fitting_orphan
+from transactions.services.orphans import adopt_locked, lock_waiting
+
+
+class AdoptedOrphan(NamedTuple):
+    """A message that found its transaction; `transaction_id` is the one that its station knows."""
+
+    orphan_id: int
+    transaction_id: int
+
+
+def adopt_fitting_orphans(*, now: datetime) -> list[AdoptedOrphan]:
+    """Adopt every waiting message that fits exactly one transaction of its station, the oldest first.
+
+    Each in a database transaction of its own, so that chargers never wait long, and what is adopted stays so whatever
+    comes after. A message that somebody else resolves meanwhile is left to them; a second run finds nothing to do.
+    """
+    adopted = []
+    waiting = OrphanMessage.objects.filter(state=OrphanState.WAITING).order_by("effective_at", "pk")
+    for orphan_id in waiting.values_list("pk", flat=True).iterator():
+        found = _adopt_if_fits(orphan_id, now)
+        if found is not None:
+            adopted.append(found)
+    return adopted
+
+
+def fitting_orphans() -> list[AdoptedOrphan]:
+    """Return what adopt_fitting_orphans() would adopt if it ran now, and change nothing."""
+    found: list[AdoptedOrphan] = []
+    stopped: set[int] = set()
+    for orphan in OrphanMessage.objects.filter(state=OrphanState.WAITING).order_by("effective_at", "pk").iterator():
+        row = fitting_orphan(orphan)
+        is_stop = orphan.kind == OrphanKind.STOP
+        if row is None or (is_stop and row.transaction_id in stopped):
+            continue
+        if is_stop:
+            stopped.add(row.transaction_id)  # a second stop finds it stopped
+        found.append(AdoptedOrphan(orphan.pk, row.transaction_id))
+    return found
+
+
+@transaction.atomic
+def _adopt_if_fits(orphan_id: int, now: datetime) -> AdoptedOrphan | None:
+    orphan = lock_waiting(orphan_id)
+    if orphan is None:
+        return None
+    found = fitting_orphan(orphan)
+    if found is None:
+        return None
+    row = adopt_locked(orphan, found, resolved_by="", note="", now=now)
+    return None if row is None else AdoptedOrphan(orphan_id, row.transaction_id)
