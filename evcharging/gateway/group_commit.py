@@ -54,14 +54,20 @@ class Lane(Generic[Item, Result]):
         :raises DatabaseAway: DB_HOLD_S is over; whether it was stored is unknown.
         """
         loop = asyncio.get_running_loop()
-        while len(self._waiting) >= self._max_waiting:
-            self._room.clear()
-            await self._room.wait()
-        future: asyncio.Future[Result] = loop.create_future()
-        self._waiting.append(Waiting(item, weight, future, loop.time() + settings.DB_HOLD_S))
-        if self._task is None:
-            self._task = loop.create_task(self._work())
-        return await future
+        deadline = loop.time() + settings.DB_HOLD_S
+        try:
+            # Its own deadline: in a batch that hangs, and in the queue behind it, each message has waited differently.
+            async with asyncio.timeout_at(deadline):
+                while len(self._waiting) >= self._max_waiting:
+                    self._room.clear()
+                    await self._room.wait()
+                future: asyncio.Future[Result] = loop.create_future()
+                self._waiting.append(Waiting(item, weight, future, deadline))
+                if self._task is None:
+                    self._task = loop.create_task(self._work())
+                return await future
+        except TimeoutError as error:
+            raise DatabaseAway("no answer in time") from error
 
     async def _work(self) -> None:
         try:

@@ -1,5 +1,6 @@
 """A whole system as `make run` has it, to be broken piece by piece: the server, its PostgreSQL, its Valkey."""
 
+import fcntl
 import os
 import signal
 import time
@@ -54,6 +55,14 @@ class WholeSystem(LiveServer):
     def kill_valkey(self) -> None:
         """kill -9 Valkey, which the server starts again, empty."""
         os.kill(self.embedded.valkey.running_pid(), signal.SIGKILL)
+
+    @contextmanager
+    def without_postgres(self) -> Iterator[None]:
+        """Shut PostgreSQL down, and hold the lock that orders starts: nobody starts it again before the end."""
+        with (self.embedded.folder / "lock").open("rb+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.embedded.postgres.stop()
+            yield
 
     def clean_up(self) -> None:
         """Stop everything, whoever was killed before."""
