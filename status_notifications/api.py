@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from evcharging.api.filters import PeriodFilterSet, WholeNumberFilter
@@ -48,14 +49,17 @@ class StatusNotificationForm(forms.Form):
         return said
 
 
+@extend_schema_field({"type": "string", "enum": [word for word, _ in WORDS]})
+class WordFilter(filters.TypedChoiceFilter):
+    """By OCPP's word of a status, which is stored as a number."""
+
+
 class StatusNotificationFilterSet(PeriodFilterSet):
     time_column = "effective_at"
 
     station = StationFilter()
     connector_id = WholeNumberFilter()
-    status = filters.TypedChoiceFilter(
-        choices=WORDS, coerce=lambda word: {code.label: code.value for code in StatusCode}.get(word)
-    )
+    status = WordFilter(choices=WORDS, coerce=lambda word: {code.label: code.value for code in StatusCode}.get(word))
 
     class Meta:
         form = StatusNotificationForm

@@ -35,16 +35,20 @@ def escaped_path(request: HttpRequest) -> str:
     """
     raw: bytes | None = getattr(request, "scope", {}).get("raw_path")
     if raw is None:  # not served by ASGI: the slashes are decoded already
-        return request.path_info.replace("%", "%25")
+        return _storable(request.path_info).replace("%", "%25")
     if _BAD_ESCAPE.search(raw):
         raise BadPath("There is a % that begins no escape.")
     try:
         segments = [unquote_to_bytes(segment).decode() for segment in raw.split(b"?")[0].split(b"/")]
     except UnicodeDecodeError:
         raise BadPath("The path is not UTF-8.") from None
-    if any("\0" in segment for segment in segments):
+    return "/".join(_storable(segment).replace("%", "%25").replace("/", "%2F") for segment in segments)
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
         raise BadPath("There is a NUL in the path.")
-    return "/".join(segment.replace("%", "%25").replace("/", "%2F") for segment in segments)
+    return text
 
 
 def name_in_address(name: str) -> str:

@@ -31,6 +31,8 @@ class ApiMiddleware:
             request.path_info = escaped_path(request)
         except BadPath as error:
             return problem_response(request, 400, str(error))
+        if not request.path_info.endswith("/"):  # a redirect would lose the body of a POST
+            return problem_response(request, 404, DETAILS[404])
         response = self.get_response(request)
         kind = response.headers.get("Content-Type", "")
         if response.status_code >= 400 and not kind.startswith((CONTENT_TYPE, "application/json")):

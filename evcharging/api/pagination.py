@@ -65,7 +65,7 @@ class KeysetPagination(BasePagination):
         names = [name.lstrip("-") for name in view.orderings]
         orderings = sorted([*names, *(f"-{name}" for name in names)], key=lambda name: name.lstrip("-"))
         return [
-            _parameter("cursor", {"type": "string"}, "Of the following page, out of `next`."),
+            _parameter("cursor", {"type": "string", "minLength": 1}, "Of the following page, out of `next`."),
             _parameter(
                 "ordering",
                 {"type": "string", "enum": orderings, "default": next(iter(view.orderings))},

@@ -81,6 +81,19 @@ class RowSerializer(KnownMembersOnly, serializers.ModelSerializer):
         models.DateTimeField: InstantField,
     }
 
+    def build_standard_field(self, field_name: str, model_field: Any) -> tuple[type, dict[str, Any]]:
+        """Return the field, of which "" is a value where the column may be blank: the schema tells so of answers too."""
+        field_class, kwargs = super().build_standard_field(field_name, model_field)
+        if model_field.choices and model_field.blank:
+            kwargs["allow_blank"] = True
+        return field_class, kwargs
+
+    def include_extra_kwargs(self, kwargs: Any, extra_kwargs: Any) -> Any:
+        """Keep of a member that is read only that it may be blank."""
+        is_blank = "choices" in kwargs and kwargs.get("allow_blank", False)
+        kwargs = super().include_extra_kwargs(kwargs, extra_kwargs)
+        return {**kwargs, "allow_blank": True} if is_blank else kwargs
+
 
 class NoteSerializer(KnownMembersOnly):
     """Why; kept with what is done."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection, transaction
 
+from evcharging.api.services import forget_idempotency_keys
 from evcharging.storage import apply_retention
 from id_tags.services import forget_unknown_id_tags
 from meter.rollups import roll_up
@@ -33,7 +34,7 @@ def carry_on_commands(*, gateway_channel: str, now: datetime) -> list[int]:
 
 @transaction.atomic
 def maintain(*, now: datetime) -> bool:
-    """Forget strangers and close transactions that fell silent; return False where another process is at it."""
+    """Forget strangers and old API answers, close silent transactions; return False where another process is at it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK_ID])
         (is_ours,) = cursor.fetchone()
@@ -42,6 +43,7 @@ def maintain(*, now: datetime) -> bool:
     forgotten = forget_strangers(now=now)
     unknown = forget_unknown_id_tags(now=now)
     closed = close_stale(now=now)
+    forget_idempotency_keys(now=now)
     logger.info(
         "maintenance: %s, %s unknown tags forgotten, %s silent transactions closed", forgotten, unknown, closed
     )
