@@ -26,12 +26,9 @@ SAMPLES = """
 """
 
 
-def assert_stored_exactly(query: Query, sessions: Iterable[Session]) -> None:
-    """Every complete session is one transaction with its energy and its samples once, and there is nothing else."""
-    sessions = list(sessions)
-    assert all(session.is_stopped and session.answered_samples == len(session.samples) for session in sessions)
-    assert len({session.transaction_id for session in sessions}) == len(sessions), "one id for two sessions"
-    expected = Counter(
+def expected_transactions(sessions: Iterable[Session]) -> Counter[tuple[Any, ...]]:
+    """Return the rows of TRANSACTIONS that complete sessions make."""
+    return Counter(
         (
             session.identity,
             session.connector_id,
@@ -46,7 +43,10 @@ def assert_stored_exactly(query: Query, sessions: Iterable[Session]) -> None:
         )
         for session in sessions
     )
-    assert Counter(query(TRANSACTIONS)) == expected
+
+
+def expected_samples(sessions: Iterable[Session]) -> Counter[tuple[Any, ...]]:
+    """Return the rows of SAMPLES that complete sessions make: two for each message."""
     samples: Counter[tuple[Any, ...]] = Counter()
     for session in sessions:
         about = session.identity, session.connector_id
@@ -54,7 +54,16 @@ def assert_stored_exactly(query: Query, sessions: Iterable[Session]) -> None:
         for at, register_wh in session.samples:
             samples[*about, "Energy.Active.Import.Register", *named, at, float(register_wh)] += 1
             samples[*about, "Power.Active.Import", *named, at, (register_wh % 7 + 7.5) * 1000] += 1
-    assert Counter(query(SAMPLES)) == samples
+    return samples
+
+
+def assert_stored_exactly(query: Query, sessions: Iterable[Session]) -> None:
+    """Every complete session is one transaction with its energy and its samples once, and there is nothing else."""
+    sessions = list(sessions)
+    assert all(session.is_stopped and session.answered_samples == len(session.samples) for session in sessions)
+    assert len({session.transaction_id for session in sessions}) == len(sessions), "one id for two sessions"
+    assert Counter(query(TRANSACTIONS)) == expected_transactions(sessions)
+    assert Counter(query(SAMPLES)) == expected_samples(sessions)
     assert query("SELECT * FROM transactions_orphanmessage") == []
     assert query("SELECT * FROM transactions_stopconflict") == []
 
