@@ -389,7 +389,6 @@ def at_once(*works: Callable[[], object]) -> None:
 def test_stop_and_reconcile_at_once_end_a_transaction_once():
     """Two runs beside the transaction's own stop, again and again: one of them ends it, and nothing deadlocks."""
     make_id_tag("TAG", max_active_transactions=0)
-    adopted = 0
     for _ in range(25):
         station = make_station()
         orphan_of = {"transaction_ref": "-1", "content_hash": b"o" * 16, "meter_stop": 5000}
@@ -405,11 +404,8 @@ def test_stop_and_reconcile_at_once_end_a_transaction_once():
         orphan = OrphanMessage.objects.get(station=station)
         assert row.closing == "reported"
         if orphan.state == "adopted":
-            adopted += 1
             assert (row.meter_stop, row.stop_digest, row.stop_conflicts.count()) == (5000, orphan.digest, 1)
         else:
             assert (orphan.state, row.meter_stop, row.stop_conflicts.count()) == ("waiting", 6000, 0)
         OrphanMessage.objects.filter(pk=orphan.pk).delete()
-    findings = broken_invariants(now=NOON + timedelta(hours=2))
-    assert findings == []
-    assert adopted >= 0
+    assert broken_invariants(now=NOON + timedelta(hours=2)) == []
