@@ -11,7 +11,8 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 
 from evcharging.log_masking import mask_id_tags
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_COLOURED = "color_message"  # uvicorn's second text of the same
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", _COLOURED}
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {ord("\n"): "\\n"}
 _CONTROLS_BUT_NEWLINE = {code: text for code, text in _CONTROLS.items() if code != ord("\n")}
 
@@ -28,6 +29,7 @@ class JsonLines(OrjsonFormatter):
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         """Mask before it is JSON: afterwards a tag that was cut could take the end of the line with it."""
+        log_data.pop(_COLOURED, None)
         return {key: mask_id_tags(value) if isinstance(value, str) else value for key, value in log_data.items()}
 
 

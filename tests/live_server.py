@@ -55,6 +55,10 @@ class LiveServer:
         assert self.process is not None
         return self.process.pid
 
+    def arguments(self) -> list[str]:
+        """Return what is run, after the interpreter."""
+        return ["manage.py", "serve"]
+
     # Life
 
     def start(self, *, wait: bool = True) -> Self:
@@ -63,7 +67,7 @@ class LiveServer:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve"],
+                [sys.executable, *self.arguments()],
                 cwd=REPOSITORY,
                 env={**os.environ, **self.env},
                 stdin=subprocess.DEVNULL,

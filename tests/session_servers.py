@@ -39,6 +39,8 @@ REDIS_DATABASES = range(8 * _WORKER_NUMBER, 8 * _WORKER_NUMBER + 8)
 for _name in (
     "PORT",
     "BIND",
+    "PROCESSES",
+    "DRAIN_PER_S",
     "DEBUG",
     "SECRET_KEY",
     "ALLOWED_HOSTS",

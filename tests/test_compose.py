@@ -10,6 +10,8 @@ import pytest
 import yaml
 from django.conf import settings
 
+from evcharging.gateway.server import DRAIN_MAX_S
+from evcharging.supervised import STOP_S
 from scripts.check_deploy import production_environment
 from tests.live_server import REPOSITORY
 
@@ -18,11 +20,13 @@ COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
 CADDYFILE = (REPOSITORY / "deploy/Caddyfile").read_text()
+PROCESSES = "${GATEWAY_PROCESSES:-1}"
 
 
 def test_services_are_the_five_of_the_design() -> None:
     assert sorted(SERVICES) == ["db", "gateway", "proxy", "valkey", "web"]
-    assert SERVICES["web"] == SERVICES["gateway"]
+    gateway = {**SERVICES["web"], "environment": {**SERVICES["web"]["environment"], "PROCESSES": PROCESSES}}
+    assert SERVICES["gateway"] == gateway
 
 
 def test_images_are_official_and_pinned() -> None:
@@ -55,6 +59,11 @@ def test_secrets_have_no_default() -> None:
 def test_gateway_can_be_scaled() -> None:
     assert not {"ports", "container_name", "hostname"} & set(SERVICES["gateway"])
     assert f"port {SERVICES['gateway']['environment']['PORT']}" in CADDYFILE
+
+
+@pytest.mark.parametrize("service", ["web", "gateway"])
+def test_stop_is_given_the_time_it_takes(service: str) -> None:
+    assert int(SERVICES[service]["stop_grace_period"].removesuffix("s")) > STOP_S > DRAIN_MAX_S
 
 
 def test_only_the_proxy_is_reached_from_outside() -> None:
