@@ -1,4 +1,4 @@
-"""python -m bench goals | full | storms | memory | storage | report
+"""python -m bench goals | full | cells | storms | memory | commands | stages | restarts | storage | report
 
 `goals` measures one cell for each goal (`make bench`), `full` every combination (`make bench-full`), `storage` samples
 by the million (`make bench-storage`); the results are printed and kept in bench/results/latest.json, by section, from
@@ -11,11 +11,13 @@ import platform
 import resource
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 from bench import report
+from bench.commands import commands
 from bench.goals import all_faults
 from bench.memory import memory
 from bench.restarts import restarts
@@ -23,7 +25,11 @@ from bench.runs import cells, full_systems, goal_systems, half_peak, say, stages
 from bench.site import Site, timescale
 from bench.storage import storage
 from bench.storms import storm
-from bench.systems import NotAvailable
+
+Sections = Iterator[dict[str, Any]]
+"""Sections of the results, kept as soon as each is there."""
+GOALS_MILLIONS = 3.0
+"""Samples that `goals` asks its questions of; `storage` takes as many as are asked for."""
 
 
 def main() -> int:
@@ -40,9 +46,11 @@ def main() -> int:
         print(report.render(report.load()), end="")
         return 0
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # stop what was started
-    found = _RUNS[arguments.what](arguments)
-    report.keep(found, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", _machine())
+    signal.signal(signal.SIGTERM, _stop)
+    found: dict[str, Any] = {}
+    for sections in _RUNS[arguments.what](arguments):
+        found |= sections
+        report.keep(sections, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", _machine())
     kept = report.load()
     print(report.render({name: kept[name] for name in kept if name in found}))
     faults = all_faults(found)
@@ -51,31 +59,17 @@ def main() -> int:
     return 1 if faults else 0
 
 
-def run_goals(arguments: argparse.Namespace) -> dict[str, Any]:
-    missing: dict[str, str] = {}
-    stations = (arguments.stations or [50])[0]
+def run_goals(arguments: argparse.Namespace) -> Sections:
+    yield from run_cells(arguments)
+    yield from run_stages(arguments)
+    yield from run_commands(arguments)
+    yield from run_memory(arguments)
+    yield from run_storms(arguments)
     with Site() as site:
-        found: dict[str, Any] = {
-            "cells": cells(
-                goal_systems(site),
-                stations=stations,
-                seconds=arguments.seconds,
-                rounds=arguments.rounds,
-                missing=missing,
-            )
-        }
-        latency = half_peak(site, found["cells"], seconds=5 * arguments.seconds)
-        if latency is not None:
-            found["latency"] = latency
-    with Site() as site:
-        found["stages"] = stages(site)
-        found["restarts"] = restarts(site)
-    found["memory"] = _memories([2000])
-    found["storms"] = _storms([10_000], arguments.processes, missing)
-    return found | {"not_available": missing}
+        yield {"storage": [storage(site, millions=GOALS_MILLIONS)]}
 
 
-def run_full(arguments: argparse.Namespace) -> dict[str, Any]:
+def run_full(arguments: argparse.Namespace) -> Sections:
     missing: dict[str, str] = {}
     found: list[dict[str, Any]] = []
     with ExitStack() as stack:
@@ -91,46 +85,65 @@ def run_full(arguments: argparse.Namespace) -> dict[str, Any]:
                     rounds=arguments.rounds,
                     missing=missing,
                 )
-    return {
-        "cells": found,
-        "memory": _memories([2000]),
-        "storms": _storms([2000, 10_000], 1, missing) + _storms([2000, 10_000], arguments.processes, missing),
-        "not_available": missing,
-    }
+            yield {"cells": found, "not_available": missing}
+    yield from run_stages(arguments)
+    yield from run_restarts(arguments)
+    yield from run_commands(arguments)
+    yield {"memory": _memories([2000])}
+    yield {"storms": _storms([2000, 10_000], 1) + _storms([2000, 10_000], arguments.processes)}
 
 
-def run_storms(arguments: argparse.Namespace) -> dict[str, Any]:
+def run_cells(arguments: argparse.Namespace) -> Sections:
     missing: dict[str, str] = {}
-    storms = _storms(arguments.stations or [2000, 10_000], arguments.processes, missing)
-    return {"storms": storms, "not_available": missing}
-
-
-def run_memory(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {"memory": _memories(arguments.stations or [2000])}
-
-
-def run_stages(arguments: argparse.Namespace) -> dict[str, Any]:
     with Site() as site:
-        return {"stages": stages(site)}
+        found = cells(
+            goal_systems(site),
+            stations=(arguments.stations or [50])[0],
+            seconds=arguments.seconds,
+            rounds=arguments.rounds,
+            missing=missing,
+        )
+        yield {"cells": found, "not_available": missing}
+        latency = half_peak(site, found, seconds=5 * arguments.seconds)
+        if latency is not None:
+            yield {"latency": latency}
 
 
-def run_restarts(arguments: argparse.Namespace) -> dict[str, Any]:
+def run_commands(arguments: argparse.Namespace) -> Sections:
     with Site() as site:
-        return {"restarts": restarts(site)}
+        yield {"commands": commands(site, processes=arguments.processes)}
 
 
-def run_storage(arguments: argparse.Namespace) -> dict[str, Any]:
-    missing: dict[str, str] = {}
+def run_storms(arguments: argparse.Namespace) -> Sections:
+    yield {"storms": _storms(arguments.stations or [2000, 10_000], arguments.processes)}
+
+
+def run_memory(arguments: argparse.Namespace) -> Sections:
+    yield {"memory": _memories(arguments.stations or [2000])}
+
+
+def run_stages(arguments: argparse.Namespace) -> Sections:
+    with Site() as site:
+        yield {"stages": stages(site)}
+
+
+def run_restarts(arguments: argparse.Namespace) -> Sections:
+    with Site() as site:
+        yield {"restarts": restarts(site)}
+
+
+def run_storage(arguments: argparse.Namespace) -> Sections:
     with Site() as site:
         found = [storage(site, millions=arguments.millions)]
+    yield {"storage": found}
     if arguments.timescale:
         with timescale() as (url, why):
-            if url:
-                with Site(url) as site:
-                    found.append(storage(site, millions=arguments.millions, on_timescale=True))
-            else:
-                missing["TimescaleDB"] = why
-    return {"storage": found, "not_available": missing}
+            if not url:
+                yield {"not_available": {"TimescaleDB": why}}
+                return
+            with Site(url) as site:
+                found.append(storage(site, millions=arguments.millions, on_timescale=True))
+        yield {"storage": found}
 
 
 def _memories(counts: list[int]) -> list[dict[str, Any]]:
@@ -141,16 +154,19 @@ def _memories(counts: list[int]) -> list[dict[str, Any]]:
     return found
 
 
-def _storms(counts: list[int], processes: int, missing: dict[str, str]) -> list[dict[str, Any]]:
+def _storms(counts: list[int], processes: int) -> list[dict[str, Any]]:
     found = []
     for stations in counts:
         with Site() as site:
-            try:
-                found.append(storm(site, stations=stations, processes=processes))
-                say(str(found[-1]))
-            except NotAvailable as error:
-                missing[f"storm on {processes} processes"] = str(error)
+            found.append(storm(site, stations=stations, processes=processes))
+            say(str(found[-1]))
     return found
+
+
+def _stop(number: int, frame: object) -> None:
+    """Leave by all the exits, which stop what was started; a second signal must not cut that short."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def _machine() -> str:
@@ -163,6 +179,8 @@ def _machine() -> str:
 _RUNS = {
     "goals": run_goals,
     "full": run_full,
+    "cells": run_cells,
+    "commands": run_commands,
     "storms": run_storms,
     "memory": run_memory,
     "stages": run_stages,

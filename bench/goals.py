@@ -100,6 +100,11 @@ def storm(*path: str) -> Callable[[Sections], float | None]:
     return value
 
 
+def unanswered(sections: Sections) -> float | None:
+    batch = at("commands", "batch")(sections)
+    return None if batch is None else batch["asked"] - batch["answered"]  # type: ignore[index]
+
+
 def question(name: str) -> Callable[[Sections], float | None]:
     def value(sections: Sections) -> float | None:
         stored = sections.get("storage", ())
@@ -136,6 +141,8 @@ GOALS = [
     Goal("storm: all served", storm("all", "seconds"), at_most=30, unit="s"),
     Goal("storm: ack p99 of those connected before", storm("all", "calm_ack_ms", "p99"), at_most=1000, unit="ms"),
     Goal("memory of an idle connection", at("memory", 0, "idle_kib_each", "all"), at_most=25, unit="KiB"),
+    Goal("batch of GetConfiguration: unanswered", unanswered, at_most=0, unit=""),
+    Goal("command: request to answer, p99", at("commands", "singly", "took_ms", "p99"), at_most=250, unit="ms"),
     Goal("ack p99 at half the peak rate", at("latency", "latency_ms", "p99"), at_most=20, unit="ms"),
     Goal("station-day chart", question("station-day chart"), at_most=50, unit="ms"),
     Goal("station-month energy", question("station-month energy"), at_most=100, unit="ms"),

@@ -18,8 +18,12 @@ from typing import Any, NamedTuple
 from bench.messages import WORKLOADS, Charger, Clock, Facts, Request, Script, opening
 from bench.sockets import NEVER, Connection, Sockets, frame
 
-RESULTS: dict[str, Any] = {"GetConfiguration": {"configurationKey": [], "unknownKey": []}}
-"""What a CALL of the server is answered; any other is Accepted."""
+RESULTS = {
+    "GetConfiguration": json.dumps(
+        {"configurationKey": [{"key": f"Key{number}", "readonly": False, "value": "300"} for number in range(40)]}
+    )
+}
+"""What a CALL of the server is answered, as JSON; any other is Accepted."""
 DRAIN_S = 60.0
 """How long an answer is waited for when no more is sent."""
 
@@ -194,8 +198,8 @@ class Fleet(Sockets):
         assert isinstance(each, Station)
         message = json.loads(text)
         if message[0] == 2:
-            result = RESULTS.get(message[2], {"status": "Accepted"})
-            each.send(frame(json.dumps([3, message[1], result]).encode()))
+            result = RESULTS.get(message[2], '{"status":"Accepted"}')
+            each.send(frame(f'[3,"{message[1]}",{result}]'.encode()))
         elif message[0] == 3 and each.want.endswith(b'"%b"' % message[1].encode()):
             each.want = NEVER
             self.answered(each, text, time.monotonic())

@@ -43,8 +43,8 @@ def render(kept: dict[str, Any]) -> str:
     parts = [goals_table(sections)]
     titles = {
         "cells": "Messages", "latency": "Open loop at half the peak rate", "stages": "CPU of a message by stage",
-        "memory": "Memory", "storms": "Storms", "restarts": "Restarts under load", "storage": "Storage",
-        "not_available": "Not available",
+        "memory": "Memory", "storms": "Storms", "commands": "Commands", "restarts": "Restarts under load",
+        "storage": "Storage", "not_available": "Not available",
     }  # fmt: skip
     for name, title in titles.items():
         if name in kept and sections[name]:
@@ -127,6 +127,22 @@ def _restarts(found: list[dict[str, Any]]) -> str:
     return table(head, [(*(each[name] for name in names), len(each["faults"])) for each in found])
 
 
+def _commands(found: dict[str, Any]) -> str:
+    batch, singly = found["batch"], found["singly"]
+    rows = [
+        ("GetConfiguration, one batch", batch["asked"], batch["answered"], batch["seconds"])
+        + (batch["answer_ms"]["p50"], batch["answer_ms"]["p99"]),
+        (f"ClearCache, one by one, {singly['connected']} connected", singly["asked"], singly["answered"], "")
+        + (singly["took_ms"]["p50"], singly["took_ms"]["p99"]),
+    ]
+    text = table(("commands", "asked", "answered", "seconds", "p50 ms", "p99 ms"), rows)
+    return (
+        f"On {found['system']}; milliseconds of the batch from CALL to answer, of the others from request to recorded "
+        f"answer. The batch took the servers from {batch['server_mib_before']} to {batch['server_mib_peak']} MiB.\n\n"
+        + text
+    )
+
+
 def _storage(found: list[dict[str, Any]]) -> str:
     parts = []
     for each in found:
@@ -148,5 +164,5 @@ def _not_available(found: dict[str, str]) -> str:
 
 _RENDERERS: dict[str, Any] = {
     "cells": _cells, "latency": _latency, "stages": _stages, "memory": _memory, "storms": _storms,
-    "restarts": _restarts, "storage": _storage, "not_available": _not_available,
+    "restarts": _restarts, "commands": _commands, "storage": _storage, "not_available": _not_available,
 }  # fmt: skip
