@@ -15,7 +15,7 @@ class Finding(NamedTuple):
     """One invariant that does not hold: for how many rows, and what the first of them are."""
 
     title: str
-    count: int
+    rows: int
     examples: list[str]
 
 
@@ -134,7 +134,7 @@ INVARIANTS = (
 def broken_invariants(*, now: datetime, is_mended: bool = True) -> list[Finding]:
     """Return what does not add up, now that close_stale() has run, or has not."""
     found = (_check(invariant, now) for invariant in INVARIANTS if is_mended or not invariant.is_mended)
-    return [finding for finding in found if finding.count]
+    return [finding for finding in found if finding.rows]
 
 
 def _check(invariant: Invariant, now: datetime) -> Finding:

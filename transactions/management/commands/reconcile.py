@@ -39,7 +39,7 @@ class Command(BaseCommand):
             (closed, f"silent transactions {would}closed as of their last reading"),
             (adopted, f"waiting messages {would}adopted by the one transaction they fit"),
             *((waiting.get(kind, 0), f"{label} waiting for review") for kind, label in _KINDS),
-            *((finding.count, finding.title) for finding in findings),
+            *((finding.rows, finding.title) for finding in findings),
         ]
         width = max(len(str(count)) for count, _ in table)
         for count, what in table:
@@ -55,8 +55,8 @@ class Command(BaseCommand):
         self.stdout.write(f"\n{finding.title}:")
         for text in finding.examples:
             self.stdout.write(f"  {text}")
-        if finding.count > len(finding.examples):
-            self.stdout.write(f"  … and {finding.count - len(finding.examples)} more")
+        if finding.rows > len(finding.examples):
+            self.stdout.write(f"  … and {finding.rows - len(finding.examples)} more")
 
 
 _KINDS = ((OrphanKind.STOP, "stops"), (OrphanKind.METER_VALUES, "days of meter values"))
