@@ -1,0 +1,86 @@
+"""manage.py restore: a backup back into a system that does not run."""
+
+import tempfile
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connection
+from django.db.migrations.loader import MigrationLoader
+
+from evcharging.backups import Backup, BackupError, load_dump, load_timescale_dump, open_backup
+from evcharging.private_files import write_private_file
+
+
+class Command(BaseCommand):
+    help = "Put a backup back: into an empty system, or with --force in the place of what is there. No server may run."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", help="what `backup` wrote")
+        parser.add_argument("--force", action="store_true", help="replace what is there")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Verify the file, then restore it.
+
+        :raises CommandError: with one line; nothing was changed then.
+        """
+        with tempfile.TemporaryDirectory(prefix="evc-restore-") as folder:
+            try:
+                backup = open_backup(Path(options["file"]), Path(folder))
+                self._check(backup, options["force"])
+                self._load(backup, options["force"])
+            except (BackupError, OperationalError) as error:
+                raise CommandError(" ".join(str(error).split())) from None
+            except OSError as error:
+                raise CommandError(f"{options['file']}: {error.strerror or error}") from None
+        call_command("migrate", interactive=False, verbosity=0)
+        cache.clear()
+        self.stdout.write(f"restored what was there at {backup.manifest['created_at']}")
+
+    def _check(self, backup: Backup, is_forced: bool) -> None:
+        unknown = set(backup.manifest.get("migrations", ())) - _known_migrations()
+        if unknown:
+            raise BackupError(f"a newer release made it: this one does not know {', '.join(sorted(unknown)[:5])}")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " AND backend_type = 'client backend'"
+            )
+            (others,) = cursor.fetchone()
+        if others:
+            raise BackupError(f"stop the servers first: {others} others are connected to the database")
+        if not is_forced and _holds_anything():
+            raise BackupError("there is data in the database already; --force replaces it")
+
+    def _load(self, backup: Backup, is_forced: bool) -> None:
+        database = connection.settings_dict
+        is_timescale = "timescale" in str(database["ENGINE"])
+        if is_timescale and connection.introspection.table_names():
+            raise BackupError("a TimescaleDB is restored into a new, empty database: make one and set DATABASE_URL")
+        connection.close()
+        if is_timescale:
+            load_timescale_dump(backup.dump, database=database)
+        else:
+            load_dump(backup.dump, database=database, replaces=True)
+        if backup.secret_key is not None:
+            write_private_file(settings.DATA_DIR / "secret_key", backup.secret_key)
+
+
+def _known_migrations() -> set[str]:
+    return {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
+
+
+def _holds_anything() -> bool:
+    """Whether there is more than a first start leaves: users and stations."""
+    tables = set(connection.introspection.table_names())
+    with connection.cursor() as cursor:
+        for table in ("stations_station", "auth_user"):
+            if table in tables:
+                cursor.execute(f'SELECT 1 FROM "{table}" LIMIT 1')
+                if cursor.fetchone():
+                    return True
+    return False

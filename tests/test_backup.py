@@ -1,0 +1,130 @@
+"""backup and restore: everything comes back, nothing is touched by what cannot be used."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evcharging.embedded import EmbeddedServers
+from tests.charger import Charger
+from tests.live_server import REPOSITORY, LiveServer
+
+EMBEDDED = {"DATABASE_URL": "", "REDIS_URL": "", "OCPP_ENROLMENT": "open"}
+
+
+def manage(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    environment = os.environ | EMBEDDED | {"DATA_DIR": str(data_dir), "SECRET_KEY": ""}
+    return subprocess.run(
+        [sys.executable, "manage.py", *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True
+    )
+
+
+def rows(data_dir: Path, table: str) -> str:
+    done = manage(data_dir, "shell", "--no-imports", "-c", (
+        "from django.db import connection as c\n"
+        f"with c.cursor() as k: k.execute('SELECT t::text FROM {table} t ORDER BY 1'); print(k.fetchall())"
+    ))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def folders(short_tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """Two data folders, whose servers are down afterwards."""
+    made = short_tmp_path / "a", short_tmp_path / "b"
+    for folder in made:
+        folder.mkdir(mode=0o711)
+    yield made
+    for folder in made:
+        EmbeddedServers(folder).stop_if_unused()
+
+
+def test_backup_of_a_running_system_comes_back_whole(folders: tuple[Path, Path], short_tmp_path: Path) -> None:
+    source, target = folders
+    file = short_tmp_path / "backup.tar"
+    with LiveServer(data_dir=source, env=EMBEDDED | {"SECRET_KEY": ""}) as server:
+        with Charger(server.url, "CP-1") as charger:  # noqa: SIM117 - closed before its server is
+            charger.boot()
+            answer = charger.result(
+                "StartTransaction",
+                {"connectorId": 1, "idTag": "T", "meterStart": 5, "timestamp": "2026-11-01T10:00:00Z"},
+            )
+            sample = {"timestamp": "2026-11-01T10:05:00Z", "sampledValue": [{"value": "17"}]}
+            charger.result(
+                "MeterValues",
+                {"connectorId": 1, "transactionId": answer["transactionId"], "meterValue": [sample]},
+            )
+            done = manage(source, "backup", str(file))
+            assert done.returncode == 0, done.stderr
+            refused = manage(source, "restore", str(file), "--force")
+            assert refused.returncode == 1
+            assert "stop the servers first" in refused.stderr
+            assert len(refused.stderr.splitlines()) == 1
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in short_tmp_path.iterdir() if path.name.startswith(".backup")] == []
+    done = manage(target, "restore", str(file))
+    assert done.returncode == 0, done.stderr
+    for table in ("transactions_transaction", "meter_values", "auth_user"):
+        assert rows(source, table) == rows(target, table) != "[]\n"
+    assert (source / "secret_key").read_text() == (target / "secret_key").read_text()
+    with (
+        LiveServer(data_dir=target, env=EMBEDDED | {"SECRET_KEY": ""}) as server,
+        Charger(server.url, "CP-1") as charger,
+    ):
+        charger.result(
+            "StopTransaction",
+            {"transactionId": answer["transactionId"], "meterStop": 105, "timestamp": "2026-11-01T11:00:00Z"},
+        )
+    assert "reported" in rows(target, "transactions_transaction")
+    again = manage(target, "restore", str(file))
+    assert (again.returncode, "--force replaces it" in again.stderr) == (1, True)
+    assert manage(target, "restore", str(file), "--force").returncode == 0
+    assert rows(source, "transactions_transaction") == rows(target, "transactions_transaction")
+
+
+def test_what_is_no_backup_changes_nothing(folders: tuple[Path, Path], short_tmp_path: Path) -> None:
+    source, _ = folders
+    assert manage(source, "migrate", "--verbosity=0").returncode == 0
+    good = short_tmp_path / "good.tar"
+    assert manage(source, "backup", str(good)).returncode == 0
+    whole = good.read_bytes()
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 0xFF
+    cases = {
+        "cut": (whole[: len(whole) // 2], "cut short"),
+        "damaged": (bytes(damaged), "damaged"),
+        "text": (b"hello", "no backup"),
+        "newer": (_with_manifest(good, {"migrations": ["stations.9999_future"]}), "a newer release made it"),
+        "format": (_with_manifest(good, {"format": 2}), "format 2"),
+    }
+    before = rows(source, "django_migrations")
+    for name, (content, said) in cases.items():
+        path = short_tmp_path / name
+        path.write_bytes(content)
+        done = manage(source, "restore", str(path), "--force")
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), (name, done.stderr)
+        assert said in done.stderr, (name, done.stderr)
+    assert manage(source, "restore", str(short_tmp_path / "missing")).returncode == 1
+    assert rows(source, "django_migrations") == before
+    unwritable = manage(source, "backup", "/nowhere/backup.tar")
+    assert (unwritable.returncode, len(unwritable.stderr.splitlines())) == (1, 1), unwritable.stderr
+
+
+def _with_manifest(path: Path, changes: dict[str, object]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(path) as archive, tarfile.open(fileobj=out, mode="w") as changed:
+        for entry in archive.getmembers():
+            content = archive.extractfile(entry)
+            assert content is not None
+            data = content.read()
+            if entry.name == "manifest.json":
+                data = json.dumps(json.loads(data) | changes).encode()
+                entry.size = len(data)
+            changed.addfile(entry, io.BytesIO(data))
+    return out.getvalue()
