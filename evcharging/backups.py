@@ -1,7 +1,7 @@
 """Backups: one file with everything that is kept, and the way back from it.
 
-A backup is a tar file: manifest.json (format, time, migrations, checksums), database.dump (of pg_dump, custom format, one
-consistent snapshot, taken while the system runs), and the secret_key that sealed what is sealed.
+A backup is a tar file: manifest.json (format, time, migrations, checksums), database.dump (of pg_dump, custom format,
+one consistent snapshot, taken while the system runs), and the secret_key that sealed what is sealed.
 """
 
 import hashlib

@@ -48,8 +48,8 @@ def folders(short_tmp_path: Path) -> Iterator[tuple[Path, Path]]:
 def test_backup_of_a_running_system_comes_back_whole(folders: tuple[Path, Path], short_tmp_path: Path) -> None:
     source, target = folders
     file = short_tmp_path / "backup.tar"
-    with LiveServer(data_dir=source, env=EMBEDDED | {"SECRET_KEY": ""}) as server:
-        with Charger(server.url, "CP-1") as charger:  # noqa: SIM117 - closed before its server is
+    with LiveServer(data_dir=source, env=EMBEDDED | {"SECRET_KEY": ""}) as server:  # noqa: SIM117 - ends after its charger
+        with Charger(server.url, "CP-1") as charger:
             charger.boot()
             answer = charger.result(
                 "StartTransaction",
