@@ -1,4 +1,4 @@
-"""Run `manage.py check --deploy` with the environment that docker-compose.yml gives the web service.
+"""Run `manage.py check --deploy`, or what is given, with the environment that docker-compose.yml gives the web service.
 
 What the file asks its user for (${NAME:?…}) is made up here. A warning fails.
 """

@@ -82,7 +82,7 @@ class RowSerializer(KnownMembersOnly, serializers.ModelSerializer):
     }
 
     def build_standard_field(self, field_name: str, model_field: Any) -> tuple[type, dict[str, Any]]:
-        """Return the field, of which "" is a value where the column may be blank: the schema tells so of answers too."""
+        """Return the field; where its column may be blank, "" is one of its words in answers too."""
         field_class, kwargs = super().build_standard_field(field_name, model_field)
         if model_field.choices and model_field.blank:
             kwargs["allow_blank"] = True
