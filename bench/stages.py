@@ -132,7 +132,7 @@ def start_and_stop(station: Any, charger: Charger) -> dict[str, Stages]:
     from transactions import services
 
     identity = charger.identity.decode()
-    begun, number = datetime.now(UTC) - timedelta(hours=1), 0
+    begun, number = datetime.now(UTC) - timedelta(minutes=15), 0
 
     def start() -> Any:
         nonlocal number
@@ -221,7 +221,7 @@ def main(identity: str) -> None:
         now=now,
     )
     assert admission.station is not None, admission
-    charger = Charger(identity, Clock(now.timestamp() - 3600))
+    charger = Charger(identity, Clock(now.timestamp() - 900))
     found = {"MeterValues": meter_values(admission.station, charger), **start_and_stop(admission.station, charger)}
     json.dump(found, sys.stdout)
 
