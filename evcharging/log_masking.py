@@ -16,6 +16,8 @@ _TAG = re.compile(
           | (?! null\b | None\b ) (?P<bare> [^\s"'\\,;(){}\[\]]+ ) )""",
     re.VERBOSE | re.DOTALL,
 )
+# The API's addresses of one tag or group, in what Django says of a request.
+_ADDRESS = re.compile(r"""(/id-tag(?:s|-groups)/)([^\s"'\\?]+?)(?=/?(?:[\s"'\\?,;)]|\Z))""")
 # What PostgreSQL adds to an error: rows, keys and parameters.
 _ROW = re.compile(r"(Failing row contains \().*?(\)\.)", re.DOTALL)
 _KEY = re.compile(r"(Key \([^)]*id_tag[^)]*\)=\().*(\) )")
@@ -37,6 +39,8 @@ def mask_id_tags(text: str) -> str:
     """Return a log line, or any text, with the id tags in it masked."""
     if "dTag" in text or "id_tag" in text:
         text = _KEY.sub(r"\1***\2", _TAG.sub(_masked_match, text))
+    if "/id-tag" in text:
+        text = _ADDRESS.sub(lambda match: match[1] + masked(match[2]), text)
     if "Failing row" in text:
         text = _ROW.sub(r"\1***\2", text)
     if "portal parameter" in text:

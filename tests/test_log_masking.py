@@ -40,6 +40,11 @@ def test_tag_is_masked(id_tag: str, shown: str) -> None:
         ("Key (station_id, number)=(1, 2) already exists.", "Key (station_id, number)=(1, 2) already exists."),
         ("DETAIL:  Failing row contains (1, 04A1B2C3, null).", "DETAIL:  Failing row contains (***)."),
         ("CONTEXT:  unnamed portal parameter $3 = '04A1B2C3'", "CONTEXT:  unnamed portal parameter $3 = '***'"),
+        ("Not Found: /api/v1/id-tags/04A1B2C3/", "Not Found: /api/v1/id-tags/***B2C3/"),
+        ('{"message":"Not Found: /api/v1/id-tags/04A1/B2C3/"}', '{"message":"Not Found: /api/v1/id-tags/***B2C3/"}'),
+        ("PATCH /api/v1/id-tag-groups/PARENT-15/ failed", "PATCH /api/v1/id-tag-groups/***T-15/ failed"),
+        ("GET /api/v1/id-tags/?status=x", "GET /api/v1/id-tags/?status=x"),
+        ("Bad Request: /api/v1/id-tags/", "Bad Request: /api/v1/id-tags/"),
         ("id_tags.models.UnknownIdTag.DoesNotExist: none", "id_tags.models.UnknownIdTag.DoesNotExist: none"),
     ],
 )
