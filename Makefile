@@ -30,6 +30,7 @@ lint: install-dev
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python manage.py makemigrations --check --dry-run
 	$(VENV)/bin/python scripts/check_deploy.py
+	$(VENV)/bin/python scripts/check_deploy.py spectacular --validate --fail-on-warn --file /dev/null
 
 # A cell for each goal in about ten minutes; every combination; samples by the million (BENCH_ARGS="--millions 50").
 bench: install-dev

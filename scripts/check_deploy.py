@@ -1,4 +1,4 @@
-"""Run `manage.py check --deploy`, or what is given, with the environment that docker-compose.yml gives the web service.
+"""Run `manage.py check --deploy`, or another command, as docker-compose.yml would have the web service run it.
 
 What the file asks its user for (${NAME:?…}) is made up here. A warning fails.
 """
@@ -30,6 +30,6 @@ def production_environment(service: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    command = [sys.executable, "manage.py", *(sys.argv[1:] or ["check", "--deploy", "--fail-level", "WARNING"])]
     environment = {"PATH": os.environ["PATH"], **production_environment("web")}
     sys.exit(subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode)

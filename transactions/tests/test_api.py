@@ -101,7 +101,7 @@ def orphan(station=None) -> OrphanMessage:
 
 def test_orphan_is_adopted_once(program):
     station = make_station("A")
-    row, message = make(station=station), orphan(station)
+    message, row = orphan(station), make(station=station)  # a stop that knows its transaction is no orphan
     path = f"orphans/{message.pk}/adopt/"
     body = {"transaction_id": row.transaction_id, "note": "by its meter"}
     assert list(errors(program.post(path, body | {"transaction_id": 2**31 - 1}, status=400))) == ["#/transaction_id"]
