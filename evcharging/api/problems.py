@@ -53,6 +53,10 @@ class Unavailable(Problem):
     wait = RETRY_S
 
 
+class InvalidParameters(exceptions.ValidationError):
+    """Query parameters that cannot be meant, whatever the method."""
+
+
 class Replay(Exception):
     """Not an error: the request was answered before, and the answer is given again."""
 
@@ -100,13 +104,13 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
         return error.response
     error = _expected(error, request)
     if isinstance(error, exceptions.ValidationError):
-        where = "parameter" if request.method in ("GET", "HEAD") else "pointer"
+        of_query = isinstance(error, InvalidParameters) or request.method in ("GET", "HEAD")
         members = problem(
             request,
             error.status_code,
             "What was sent is not valid; `errors` says why.",
             problem_type="validation",
-            errors=list(_errors(error.detail, where)),
+            errors=list(_errors(error.detail, "parameter" if of_query else "pointer")),
         )
     else:
         assert isinstance(error, exceptions.APIException)

@@ -12,6 +12,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from evcharging.api import idempotency
 from evcharging.api.models import IdempotencyKey, Scope
+from evcharging.api.problems import InvalidParameters
 
 
 class ApiViewSet(GenericViewSet):
@@ -69,7 +70,7 @@ class ApiViewSet(GenericViewSet):
             elif len(values) > 1:
                 errors[name] = ["Given more than once."]
         if errors:
-            raise exceptions.ValidationError(errors)
+            raise InvalidParameters(errors)
 
 
 class ListViewSet(mixins.ListModelMixin, ApiViewSet):

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from evcharging.api.clients import username_of
 from evcharging.api.filters import PeriodFilterSet, TextFilter, TrueOrFalseFilter
 from evcharging.api.models import Scope
-from evcharging.api.problems import Conflict, NotFound
+from evcharging.api.problems import Conflict, InvalidParameters, NotFound
 from evcharging.api.serializers import KnownMembersOnly, RowSerializer, TextField, TrueOrFalseField
 from evcharging.api.views import ListViewSet, ReadViewSet, valid
 from stations.api.filters import StationFilter
@@ -189,5 +189,5 @@ def _wait_s(request: Request) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= MAX_WAIT_S:
-        raise exceptions.ValidationError({"wait": [f"Seconds, 0 to {MAX_WAIT_S:g}."]})
+        raise InvalidParameters({"wait": [f"Seconds, 0 to {MAX_WAIT_S:g}."]})
     return seconds

@@ -66,7 +66,7 @@ def test_wait_ends_with_the_time(program):
 def test_wait_that_means_nothing_is_refused(program, wait):
     online()
     problem = program.post(f"stations/A/commands/?wait={wait}", SOFT, status=400)
-    assert errors(problem) == {"#/wait": "Seconds, 0 to 60."}
+    assert errors(problem) == {"wait": "Seconds, 0 to 60."}
     assert Command.objects.count() == 0
 
 
