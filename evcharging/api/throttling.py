@@ -44,7 +44,9 @@ def count(key: str, limit: int) -> int | None:
 
 
 def count_failed_authentication(address: str) -> int | None:
-    """Count a wrong token; return how long its sender is to wait, None while it need not."""
+    """Count a wrong token; return how long its sender is to wait, None while it need not (API_THROTTLE 0: never)."""
+    if not settings.API_THROTTLE:
+        return None
     return count(f"failures:{address}", FAILURES_PER_WINDOW)
 
 
