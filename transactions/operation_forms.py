@@ -148,7 +148,8 @@ class SetChargingProfileForm(OperationForm):
     action, title, group, is_for_many = "SetChargingProfile", "Set a charging profile", "Charging", False
     explanation = "One limit, or several periods. It replaces the one of the same purpose, connector and stack level."
     connectorId = forms.IntegerField(label="Connector", min_value=0, initial=0)  # noqa: N815
-    purpose = forms.ChoiceField(
+    profile_purpose = forms.ChoiceField(
+        label="Purpose",
         choices=ProfilePurpose.choices,
         initial=ProfilePurpose.TX_DEFAULT,
         help_text="ChargePointMaxProfile: connector 0. TxProfile: the transaction that is open on the connector.",
@@ -199,7 +200,7 @@ class SetChargingProfileForm(OperationForm):
         }
         return {
             "stackLevel": data["stack_level"],
-            "chargingProfilePurpose": data["purpose"],
+            "chargingProfilePurpose": data["profile_purpose"],
             "chargingProfileKind": data["kind"],
             "chargingSchedule": schedule,
             **{name: value for name, value in optional.items() if value},
