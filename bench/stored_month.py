@@ -203,7 +203,7 @@ def ask() -> list[dict[str, Any]]:
                 "cold_ms": round(took[0], 2),
                 "warm_ms": round(statistics.median(took[1:]), 2),
                 "statements": len(statements),
-                "answer": str(answer)[:120],
+                "answer": str(answer)[:400],
                 "plans": plans,
             }
         )

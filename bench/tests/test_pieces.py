@@ -1,5 +1,7 @@
 """Storms, restarts, memory, stages and storage, each small and not timed."""
 
+import re
+
 import psycopg
 import pytest
 
@@ -56,7 +58,8 @@ def test_storage_holds_what_was_copied(site):
     assert all(each["plans"] and each["warm_ms"] > 0 for each in by_question.values())
     # Each asks of a station that has samples: an empty answer would be measured fast.
     assert "energy=[Energy" in by_question["station-day chart"]["answer"]
-    assert "energy_wh=" in by_question["station-month energy"]["answer"]
+    assert re.search(r"energy_wh=[1-9]", by_question["station-month energy"]["answer"])
+    assert by_question["latest samples"]["answer"].count("<MeterValue") > 1
 
 
 def test_cells_and_latency_come_to_goals(site):
