@@ -11,7 +11,7 @@ from bench.site import Site
 from bench.storage import run_beside
 from bench.systems import System, ours
 
-SINGLE_COMMANDS = 300
+SINGLE_COMMANDS = 200
 LOOK_EVERY_S = 0.5
 
 
