@@ -4,6 +4,7 @@
 
 VENV := .venv
 PYTEST_ARGS ?=
+PYTEST_JOBS ?= 2
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := run
@@ -16,7 +17,7 @@ run: install
 test: install-dev
 	@sh scripts/install-node-clients $(VENV) tests/clients
 	@sh scripts/install-chromium
-	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -n $(PYTEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 # The tests of what is stored, on a real TimescaleDB: TIMESCALE_URL's, else one prepared under var/ (root, Debian).
 test-timescale: install-dev
