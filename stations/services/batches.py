@@ -1,19 +1,25 @@
 """One action over many stations: a job that any process carries on, at the pace that was asked for."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
 
+from evcharging.events import publish
 from stations.models import CommandBatch, CommandBatchItem, CommandStatus, Station
 from stations.operations import OPERATIONS
+from stations.selectors import online_ids
 from stations.services.commands import CommandRefused, check_payload, end_command, request_command
+from stations.signals import commands_queued
 
-MOST_AT_ONCE = 200
-"""Stations commanded in one database transaction; a batch that fell behind catches up in steps of this."""
+MOST_AT_ONCE = 50
+"""Stations commanded in one database transaction: the first are on their way before the last are thought of."""
+MOST_BEHIND = timedelta(seconds=5)
+BUDGET = 20
+"""Transactions of one turn: other work of the thread's pool must not wait for a large batch."""
 
 
 class BatchNotRunning(Exception):
@@ -80,7 +86,18 @@ def advance_batches(*, now: datetime) -> int:
     Any process may call it at any time: a batch is advanced by one at a time, and each station is commanded once.
     """
     running = CommandBatch.objects.filter(ended_at=None).order_by("created_at").values_list("pk", flat=True)
-    return sum(_advance(pk, now) for pk in list(running))
+    return sum(_catch_up(pk, now) for pk in list(running))
+
+
+def _catch_up(batch_id: UUID, now: datetime) -> int:
+    """Advance a batch in small transactions until it is as far as its pace allows by now."""
+    commanded = 0
+    for _ in range(BUDGET):
+        step = _advance(batch_id, now)
+        commanded += step
+        if step < MOST_AT_ONCE:
+            break
+    return commanded
 
 
 @transaction.atomic
@@ -98,14 +115,17 @@ def _advance(batch_id: UUID, now: datetime) -> int:
 
 
 def _command_next(batch: CommandBatch, now: datetime) -> int:
-    elapsed_s = (now - (batch.advanced_at or batch.created_at)).total_seconds()
-    due = int(elapsed_s * batch.stations_per_second)
+    # What was missed while no server ran is not caught up with at once: the pace is there for a reason.
+    since = max(batch.advanced_at or batch.created_at, now - MOST_BEHIND)
+    due = int((now - since).total_seconds() * batch.stations_per_second)
     if batch.advanced_at is None:
         due = max(due, 1)
     if due < 1:
         return 0
+    taken = min(due, MOST_AT_ONCE)
     items = batch.items.filter(commanded_at=None).order_by("pk").select_for_update(of=("self",))
-    chosen = list(items.select_related("station")[: min(due, MOST_AT_ONCE)])
+    chosen = list(items.select_related("station")[:taken])
+    online = online_ids(stations=[item.station for item in chosen])
     for item in chosen:
         item.commanded_at = now
         try:
@@ -120,12 +140,17 @@ def _command_next(batch: CommandBatch, now: datetime) -> int:
                 waits_s=batch.waits_s,
                 allows_invalid=batch.allows_invalid,
                 batch=batch,
+                is_online=item.station_id in online,
             )
         except CommandRefused as error:
             item.refusal = str(error)[:300]
     CommandBatchItem.objects.bulk_update(chosen, ["commanded_at", "command", "refusal"])
-    batch.advanced_at = now
+    # The clock moves on by what was taken, and no more: what is due beyond it, and fractions of a station, stay due.
+    batch.advanced_at = since + timedelta(seconds=taken / batch.stations_per_second)
     batch.save(update_fields=["advanced_at"])
+    publish(
+        commands_queued, CommandBatch, station_ids=[item.station_id for item in chosen if item.command is not None]
+    )
     return len(chosen)
 
 

@@ -55,13 +55,15 @@ def request_command(
     parent: Command | None = None,
     batch: CommandBatch | None = None,
     command_id: UUID | None = None,
+    is_online: bool | None = None,
 ) -> Command:
     """Queue one CALL to a station; whoever holds its socket sends it once those before it are answered.
 
     A station that is not connected fails the command at once (status not_connected), unless `waits_s` says how long it
     may wait for the station, in seconds. `resends`: sent again if a crash leaves it unanswered. `allows_invalid`:
     staff insist on a payload, or an Action, that OCPP does not know; it is marked on the row. `command_id`: the
-    caller's own id; asked for again, the command that has it is returned.
+    caller's own id; asked for again, the command that has it is returned. `is_online`: the caller knows, for it asked
+    for many at once, and rings for all of them itself.
 
     :raises CommandRefused: our rules, or another app's, forbid it. :raises InvalidPayload: against the schema.
     :raises Station.DoesNotExist: no such station.
@@ -96,7 +98,7 @@ def request_command(
         created_at=now,
         expires_at=now + timedelta(seconds=waits_s or settings.COMMAND_EXPIRY_S),
     )
-    if not command.waits and not online_ids(stations=[station]):
+    if not command.waits and not (online_ids(stations=[station]) if is_online is None else is_online):
         command.status, command.answered_at, command.succeeded = CommandStatus.NOT_CONNECTED, now, False
         command.sealed = None
         command.error = {"code": "", "description": "the station is not connected"}
@@ -105,7 +107,8 @@ def request_command(
     command.save(force_insert=True)
     command.refresh_from_db(fields=["number"])
     emit(command_requested, Command, command=command)
-    publish(commands_queued, Command, station_ids=[station.pk])
+    if is_online is None:
+        publish(commands_queued, Command, station_ids=[station.pk])
     return command
 
 

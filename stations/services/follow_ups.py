@@ -92,11 +92,12 @@ def tidy_follow_ups(*, now: datetime) -> int:
 
 
 def has_follow_up(*, station_id: int, action: str) -> bool:
-    """Whether the station has such a command awaiting what follows; one look into a partial index."""
+    """Whether the station has such a command awaiting its answer or what follows; a look into two partial indexes."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM stations_command WHERE station_id = %s AND action = %s AND follow_up = 'waiting' LIMIT 1",
-            [station_id, action],
+            "SELECT 1 FROM stations_command WHERE station_id = %s AND action = %s AND follow_up = 'waiting' UNION ALL"
+            " SELECT 1 FROM stations_command WHERE station_id = %s AND action = %s AND status = 'sent' LIMIT 1",
+            [station_id, action, station_id, action],
         )
         return cursor.fetchone() is not None
 
