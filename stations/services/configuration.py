@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from stations.models import Command, CommandVia, ConfigurationKey, RegistrationStatus, Station
@@ -193,14 +193,27 @@ def _row(station_id: int, key: str, value: Any, readonly: Any, is_unknown: bool,
 
 
 def _store(rows: Iterable[ConfigurationKey]) -> None:
-    latest = {row.key.lower(): row for row in rows}
-    for row in list(latest.values())[:MAX_KEYS_STORED]:
-        known = ConfigurationKey.objects.filter(station_id=row.station_id, key__iexact=row.key)
-        facts = {"key": row.key, "value": row.value, "readonly": row.readonly, "is_unknown": row.is_unknown}
-        if row.pending_value is not None:
-            facts["pending_value"] = row.pending_value
-        if not known.update(**facts, read_at=row.read_at):
-            row.save(force_insert=True)
+    """Write keys in one statement, however many: a fleet that is read is read all at once."""
+    latest = {(row.station_id, row.key.lower()): row for row in rows}
+    kept = [latest[key] for key in sorted(latest)[:MAX_KEYS_STORED]]
+    columns = [
+        [getattr(row, name) for row in kept]
+        for name in ("station_id", "key", "value", "readonly", "is_unknown", "read_at", "pending_value")
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO stations_configurationkey AS c
+                (station_id, key, value, readonly, is_unknown, read_at, pending_value)
+            SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bool[], %s::bool[], %s::timestamptz[],
+                                 %s::text[])
+            ON CONFLICT (station_id, lower(key)) DO UPDATE SET
+                key = excluded.key, value = excluded.value, readonly = excluded.readonly,
+                is_unknown = excluded.is_unknown, read_at = excluded.read_at,
+                pending_value = COALESCE(excluded.pending_value, c.pending_value)
+            """,
+            columns,
+        )
 
 
 def _list(value: Any) -> list[Any]:
