@@ -54,7 +54,7 @@ async def test_stations_charge_on_while_valkey_hangs(system: WholeSystem) -> Non
     async with Fleet([system.url], STATIONS) as fleet:
         await fleet.progress()
         with frozen(system.embedded.valkey.running_pid()):
-            await fleet.progress(20)
+            await fleet.progress(10)
         await fleet.progress()
     assert [(charger.resends, charger.connections) for charger in fleet.chargers] == [(0, 1)] * STATIONS
     outcome = await asyncio.to_thread(fleet.outcome, system.query)
