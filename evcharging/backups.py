@@ -13,17 +13,23 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from psycopg.conninfo import make_conninfo
 
 from evcharging.whole_files import whole_file
 
 FORMAT = 1
 MANIFEST, DUMP, SECRET = "manifest.json", "database.dump", "secret_key"
 CHUNK = 1 << 20
+#: Lines of pg_restore's script that may hold the settings it begins with.
+_HEAD_LINES = 40
 
 
 class BackupError(Exception):
@@ -55,23 +61,30 @@ def program(name: str) -> str:
     return found
 
 
+def connect_arguments(database: Mapping[str, Any], arguments: list[str]) -> dict[str, Any]:
+    """Return how to run one of PostgreSQL's programs on a database of Django's settings: as Django connects to it,
+    with the options of DATABASE_URL (sslmode, …), and with the password where no list of processes shows it."""
+    where = {"dbname": "NAME", "user": "USER", "host": "HOST", "port": "PORT"}
+    parts = dict(database["OPTIONS"]) | {name: database[key] for name, key in where.items() if database[key]}
+    secret = {"PGPASSWORD": str(database["PASSWORD"])} if database["PASSWORD"] else {}
+    return {"args": [*arguments, f"--dbname={make_conninfo(**parts)}"], "env": os.environ | secret}
+
+
 def run(arguments: list[str], database: Mapping[str, Any], **options: Any) -> "subprocess.CompletedProcess[bytes]":
     """Run one of PostgreSQL's programs on a database of Django's settings.
 
     :raises BackupError: it failed; the text is its last line.
     """
-    environment = os.environ | {
-        "PGHOST": str(database["HOST"] or ""),
-        "PGPORT": str(database["PORT"] or 5432),
-        "PGUSER": str(database["USER"] or ""),
-        "PGPASSWORD": str(database["PASSWORD"] or ""),
-        "PGDATABASE": str(database["NAME"]),
-    }
-    done = subprocess.run(arguments, env=environment, stderr=subprocess.PIPE, check=False, **options)
+    done = subprocess.run(**connect_arguments(database, arguments), stderr=subprocess.PIPE, check=False, **options)
     if done.returncode != 0:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise BackupError(f"{Path(arguments[0]).name}: {lines[-1] if lines else done.returncode}")
+        raise BackupError(_reason(arguments[0], done.stderr, done.returncode))
     return done
+
+
+def _reason(path: str, said: bytes, code: int) -> str:
+    lines = said.decode(errors="replace").strip().splitlines()
+    errors = [line for line in lines if "ERROR" in line]
+    return f"{Path(path).name}: {(errors or lines or [str(code)])[-1]}"
 
 
 def write_backup(
@@ -130,22 +143,46 @@ def open_backup(path: Path, folder: Path) -> Backup:
     return Backup(manifest, folder / DUMP, secret)
 
 
-def load_dump(dump: Path, *, database: Mapping[str, Any], replaces: bool) -> None:
+def load_dump(dump: Path, *, database: Mapping[str, Any], replaces: bool, server_version: int) -> None:
     """Load a dump in one database transaction: afterwards all of it is there, or nothing has changed.
 
-    `replaces`: what is in the database goes, in the same transaction.
+    `replaces`: what is in the database goes, in the same transaction. `server_version` is the database's, as 170002.
 
     :raises BackupError:
     """
     script = [program("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(dump)]
-    with tempfile.TemporaryFile() as text:
-        if replaces:
-            text.write(b"DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n")
-            text.flush()
-        run(script, database, stdout=text)
-        text.seek(0)
-        psql = [program("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
-        run(psql, database, stdin=text, stdout=subprocess.DEVNULL)
+    psql = [program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+    with (
+        tempfile.TemporaryFile() as script_said,
+        tempfile.TemporaryFile() as psql_said,
+        subprocess.Popen(script, stdout=subprocess.PIPE, stderr=script_said) as reader,
+        subprocess.Popen(
+            **connect_arguments(database, psql), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=psql_said
+        ) as writer,
+    ):
+        assert reader.stdout is not None
+        assert writer.stdin is not None
+        try:
+            writer.stdin.write(b"BEGIN;\n")
+            if replaces:
+                writer.stdin.write(b"DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n")
+            for line in islice(reader.stdout, _HEAD_LINES):
+                # A later pg_restore than the server sets what the server does not know.
+                if server_version >= 170000 or line.strip() != b"SET transaction_timeout = 0;":
+                    writer.stdin.write(line)
+            shutil.copyfileobj(reader.stdout, writer.stdin, CHUNK)
+            if reader.wait() == 0:
+                writer.stdin.write(b"\nCOMMIT;\n")  # without it, the end of the script is the end of the attempt
+            writer.stdin.close()
+        except BrokenPipeError:
+            reader.kill()
+            with suppress(BrokenPipeError):  # and forget what it had not read
+                writer.stdin.close()
+        writer.wait()
+        for process, path, said in ((writer, psql[0], psql_said), (reader, script[0], script_said)):
+            if process.wait() != 0:
+                said.seek(0)
+                raise BackupError(_reason(path, said.read(), process.returncode))
 
 
 def load_timescale_dump(dump: Path, *, database: Mapping[str, Any]) -> None:
@@ -156,7 +193,7 @@ def load_timescale_dump(dump: Path, *, database: Mapping[str, Any]) -> None:
     psql = [program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command"]
     run([*psql, "CREATE EXTENSION IF NOT EXISTS timescaledb"], database, stdout=subprocess.DEVNULL)
     run([*psql, "SELECT timescaledb_pre_restore()"], database, stdout=subprocess.DEVNULL)
-    restore = [program("pg_restore"), "--no-owner", "--no-privileges", f"--dbname={database['NAME']}", str(dump)]
+    restore = [program("pg_restore"), "--no-owner", "--no-privileges", str(dump)]
     try:
         run(restore, database)
     finally:

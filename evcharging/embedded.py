@@ -22,7 +22,7 @@ from evcharging.private_files import write_private_file
 from evcharging.server_process import EmbeddedServerError, ServerProcess
 from evcharging.valkey_server import ValkeyServer
 
-__all__ = ["USER", "EmbeddedServerError", "EmbeddedServers"]
+__all__ = ["USER", "EmbeddedServerError", "EmbeddedServers", "EmbeddedServersInUse"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,10 @@ _SOCKET_DIR_BYTES = 85
 #: Characters that libpq, PostgreSQL's list of socket folders and valkey.conf all read as themselves.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 _SUPERVISE_S = 0.5
+
+
+class EmbeddedServersInUse(EmbeddedServerError):
+    """Another process uses servers that were wanted for one alone."""
 
 
 class EmbeddedServers:
@@ -141,6 +145,34 @@ class EmbeddedServers:
                 self._leave(descriptor)
                 raise
             self._users = descriptor
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Run the servers for this process alone, and release() them at the end; who wants them meanwhile waits.
+
+        :raises EmbeddedServersInUse: another process uses them, be it a server without a single connection.
+        """
+        self._both()
+        with self._lock():
+            descriptor = self._open("users")
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                raise EmbeddedServersInUse(f"another process uses the data folder {self.folder.parent}") from None
+            self._users = descriptor
+            try:
+                self._start()
+            except BaseException:
+                self._users = None
+                self._leave(descriptor)
+                raise
+        try:
+            yield
+        finally:
+            # Who waits for it holds the other lock, which release() needs.
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            self.release()
 
     def abandon_start(self) -> None:
         """Make an acquire() that waits for a server, in another thread, give up with EmbeddedServerError."""

@@ -1,5 +1,6 @@
 """backup and restore: everything comes back, nothing is touched by what cannot be used."""
 
+import hashlib
 import io
 import json
 import os
@@ -10,7 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
+from evcharging.backups import connect_arguments
+from evcharging.database_url import parse_database_url
 from evcharging.embedded import EmbeddedServers
 from tests.charger import Charger
 from tests.live_server import REPOSITORY, LiveServer
@@ -116,7 +120,73 @@ def test_what_is_no_backup_changes_nothing(folders: tuple[Path, Path], short_tmp
     assert (unwritable.returncode, len(unwritable.stderr.splitlines())) == (1, 1), unwritable.stderr
 
 
-def _with_manifest(path: Path, changes: dict[str, object]) -> bytes:
+def test_restore_is_refused_beside_a_server_that_nobody_is_connected_to(
+    folders: tuple[Path, Path], short_tmp_path: Path
+) -> None:
+    file = short_tmp_path / "backup.tar"
+    with LiveServer(data_dir=folders[0], env=EMBEDDED | {"SECRET_KEY": ""}) as server:
+        assert manage(folders[0], "backup", str(file)).returncode == 0
+        done = manage(folders[0], "restore", str(file), "--force")
+        assert (done.returncode, done.stderr) == (
+            1,
+            f"CommandError: stop the servers first: another process uses the data folder {folders[0]}\n",
+        )
+        assert server.status("/readyz") == 200
+
+
+def test_restore_leaves_what_is_not_ours_alone(folders: tuple[Path, Path], short_tmp_path: Path) -> None:
+    source, target = folders
+    file = short_tmp_path / "backup.tar"
+    assert manage(source, "migrate", "--verbosity=0").returncode == 0
+    assert manage(source, "backup", str(file)).returncode == 0
+    sql = "from django.db import connection as c; c.cursor().execute('CREATE TABLE theirs AS SELECT 1 AS n')"
+    assert manage(target, "shell", "--no-imports", "-c", sql).returncode == 0
+    done = manage(target, "restore", str(file))
+    assert (done.returncode, "--force replaces it" in done.stderr) == (1, True)
+    assert rows(target, "theirs") == "[('(1)',)]\n"
+
+
+def test_dump_that_fails_half_way_changes_nothing(folders: tuple[Path, Path], short_tmp_path: Path) -> None:
+    source, _ = folders
+    assert manage(source, "migrate", "--verbosity=0").returncode == 0
+    file = short_tmp_path / "backup.tar"
+    assert manage(source, "backup", str(file)).returncode == 0
+    with tarfile.open(file) as archive:
+        dump = archive.extractfile("database.dump").read()
+    cut = dump[: len(dump) // 2]  # pg_restore notices when half of its script is out
+    sums = {"database.dump": hashlib.sha256(cut).hexdigest()}
+    file.write_bytes(_with_manifest(file, {"sha256": sums}, dump=cut))
+    before, key = rows(source, "django_migrations"), (source / "secret_key").read_text()
+    done = manage(source, "restore", str(file), "--force")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert done.stderr.startswith("CommandError: pg_restore: "), done.stderr
+    assert (rows(source, "django_migrations"), (source / "secret_key").read_text()) == (before, key)
+    assert sorted(path.name for path in source.iterdir()) == ["embedded", "secret_key"]
+
+
+def test_transaction_ids_go_on_beyond_those_given_since_the_backup(
+    folders: tuple[Path, Path], short_tmp_path: Path
+) -> None:
+    source, target = folders
+    file = short_tmp_path / "backup.tar"
+    assert manage(source, "migrate", "--verbosity=0").returncode == 0
+    assert manage(source, "backup", str(file)).returncode == 0
+    assert manage(target, "restore", str(file)).returncode == 0
+    assert rows(target, "nextval($$transactions_transaction_id_seq$$)") == "[('1000002',)]\n"
+
+
+def test_programs_connect_as_the_system_does_and_show_no_password() -> None:
+    database = parse_database_url("postgres://me:s3cret@db:5433/name?sslmode=verify-full&sslrootcert=/ca.pem")
+    how = connect_arguments(database, ["pg_dump"])
+    assert how["args"][0] == "pg_dump"
+    assert conninfo_to_dict(how["args"][1].removeprefix("--dbname=")) == {
+        "dbname": "name", "user": "me", "host": "db", "port": "5433",
+        "sslmode": "verify-full", "sslrootcert": "/ca.pem",
+    }  # fmt: skip
+    assert how["env"]["PGPASSWORD"] == "s3cret"
+
+
+def _with_manifest(path: Path, changes: dict[str, object], dump: bytes | None = None) -> bytes:
     out = io.BytesIO()
     with tarfile.open(path) as archive, tarfile.open(fileobj=out, mode="w") as changed:
         for entry in archive.getmembers():
@@ -125,6 +195,8 @@ def _with_manifest(path: Path, changes: dict[str, object]) -> bytes:
             data = content.read()
             if entry.name == "manifest.json":
                 data = json.dumps(json.loads(data) | changes).encode()
-                entry.size = len(data)
+            if entry.name == "database.dump" and dump is not None:
+                data = dump
+            entry.size = len(data)
             changed.addfile(entry, io.BytesIO(data))
     return out.getvalue()

@@ -1,6 +1,7 @@
 """The embedded servers: they come up, stay up, keep what they were given, and leave nothing behind."""
 
 import os
+import select
 import signal
 import stat
 import subprocess
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 import redis
 
-from evcharging.embedded import EmbeddedServerError, EmbeddedServers
+from evcharging.embedded import EmbeddedServerError, EmbeddedServers, EmbeddedServersInUse
 from evcharging.server_process import command_line
 from tests.live_server import REPOSITORY
 
@@ -118,6 +119,34 @@ def test_last_of_two_processes_stops_the_servers(short_tmp_path: Path) -> None:
         servers.release()
         assert len(running(short_tmp_path)) == 3  # the holder, PostgreSQL, Valkey
     assert running(short_tmp_path) == []
+
+
+def test_exclusive_use_is_refused_beside_another_process(short_tmp_path: Path) -> None:
+    servers = EmbeddedServers(short_tmp_path)
+    with holding_process(short_tmp_path):
+        with pytest.raises(EmbeddedServersInUse), servers.exclusively():
+            pass
+        assert (servers.is_held, servers.postgres.is_running()) == (False, True)
+
+
+def test_exclusive_use_makes_others_wait_and_leaves_them_the_servers(short_tmp_path: Path) -> None:
+    servers = EmbeddedServers(short_tmp_path)
+    with servers.exclusively():
+        pid = servers.postgres.running_pid()
+        assert query(servers, "SELECT 1") == "1"
+        waiting = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(short_tmp_path)],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert waiting.stdout is not None
+        assert select.select([waiting.stdout], [], [], 3)[0] == []
+    with waiting:
+        assert waiting.stdout.readline() == b"held\n"
+        assert servers.postgres.running_pid() == pid
+    assert running(short_tmp_path) == []
+    assert servers.stop_if_unused()  # reaps them: they are this process's children
 
 
 def test_killed_user_is_forgotten(short_tmp_path: Path) -> None:

@@ -13,7 +13,12 @@ from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 
 from evcharging.backups import Backup, BackupError, load_dump, load_timescale_dump, open_backup
+from evcharging.embedded import EmbeddedServerError, EmbeddedServersInUse
 from evcharging.private_files import write_private_file
+from transactions.services import skip_transaction_ids
+
+#: No station may be given an id again that it was given after the backup: its stop, still to come, would end another.
+SKIPPED_IDS = 1_000_000
 
 
 class Command(BaseCommand):
@@ -28,17 +33,24 @@ class Command(BaseCommand):
 
         :raises CommandError: with one line; nothing was changed then.
         """
-        with tempfile.TemporaryDirectory(prefix="evc-restore-") as folder:
-            try:
+        try:
+            with (
+                tempfile.TemporaryDirectory(prefix=".restore-", dir=_folder()) as folder,
+                settings.EMBEDDED_SERVERS.exclusively(),
+            ):
                 backup = open_backup(Path(options["file"]), Path(folder))
                 self._check(backup, options["force"])
                 self._load(backup, options["force"])
-            except (BackupError, OperationalError) as error:
-                raise CommandError(" ".join(str(error).split())) from None
-            except OSError as error:
-                raise CommandError(f"{options['file']}: {error.strerror or error}") from None
-        call_command("migrate", interactive=False, verbosity=0)
-        cache.clear()
+                call_command("migrate", interactive=False, verbosity=0)
+                skip_transaction_ids(count=SKIPPED_IDS)
+                connection.close()
+                cache.clear()
+        except EmbeddedServersInUse as error:
+            raise CommandError(f"stop the servers first: {error}") from None
+        except (BackupError, EmbeddedServerError, OperationalError) as error:
+            raise CommandError(" ".join(str(error).split())) from None
+        except OSError as error:
+            raise CommandError(f"{options['file']}: {error.strerror or error}") from None
         self.stdout.write(f"restored what was there at {backup.manifest['created_at']}")
 
     def _check(self, backup: Backup, is_forced: bool) -> None:
@@ -58,6 +70,8 @@ class Command(BaseCommand):
 
     def _load(self, backup: Backup, is_forced: bool) -> None:
         database = connection.settings_dict
+        connection.ensure_connection()
+        version = connection.connection.info.server_version
         is_timescale = "timescale" in str(database["ENGINE"])
         if is_timescale and connection.introspection.table_names():
             raise BackupError("a TimescaleDB is restored into a new, empty database: make one and set DATABASE_URL")
@@ -65,7 +79,7 @@ class Command(BaseCommand):
         if is_timescale:
             load_timescale_dump(backup.dump, database=database)
         else:
-            load_dump(backup.dump, database=database, replaces=True)
+            load_dump(backup.dump, database=database, replaces=True, server_version=version)
         if backup.secret_key is not None:
             write_private_file(settings.DATA_DIR / "secret_key", backup.secret_key)
 
@@ -74,13 +88,18 @@ def _known_migrations() -> set[str]:
     return {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
 
 
+def _folder() -> Path | None:
+    """Return where there is room for an unpacked backup: where the data is, which a temporary folder may not have."""
+    return settings.DATA_DIR if settings.DATA_DIR.is_dir() else None
+
+
 def _holds_anything() -> bool:
-    """Whether there is more than a first start leaves: users and stations."""
+    """Whether there is more than an empty system: users or stations, or tables of somebody else's."""
     tables = set(connection.introspection.table_names())
+    if not tables:
+        return False
+    if "stations_station" not in tables:
+        return True
     with connection.cursor() as cursor:
-        for table in ("stations_station", "auth_user"):
-            if table in tables:
-                cursor.execute(f'SELECT 1 FROM "{table}" LIMIT 1')
-                if cursor.fetchone():
-                    return True
-    return False
+        cursor.execute("SELECT EXISTS (SELECT FROM stations_station) OR EXISTS (SELECT FROM auth_user)")
+        return bool(cursor.fetchone()[0])
