@@ -67,7 +67,8 @@ def connect_arguments(database: Mapping[str, Any], arguments: list[str]) -> dict
     where = {"dbname": "NAME", "user": "USER", "host": "HOST", "port": "PORT"}
     parts = dict(database["OPTIONS"]) | {name: database[key] for name, key in where.items() if database[key]}
     secret = {"PGPASSWORD": str(database["PASSWORD"])} if database["PASSWORD"] else {}
-    return {"args": [*arguments, f"--dbname={make_conninfo(**parts)}"], "env": os.environ | secret}
+    environment = {"PATH": os.defpath, "LC_ALL": "C"}  # as for the embedded servers: no PGHOST of the caller's
+    return {"args": [*arguments, f"--dbname={make_conninfo(**parts)}"], "env": environment | secret}
 
 
 def run(arguments: list[str], database: Mapping[str, Any], **options: Any) -> "subprocess.CompletedProcess[bytes]":
