@@ -129,11 +129,16 @@ def request_unlock_connector(
 
 
 def check_connector_of_command(command: Command) -> None:
-    """Refuse to unlock what has no cable.
+    """Refuse connectors that no station has, and to unlock what has no cable.
 
     :raises CommandRefused:
     """
-    if command.action == "UnlockConnector" and not command.allows_invalid and command.payload["connectorId"] < 1:
+    connector_id = command.payload.get("connectorId")
+    if command.allows_invalid or connector_id is None:
+        return
+    if not 0 <= connector_id < 2**31:
+        raise CommandRefused(f"there is no connector {connector_id}: they are numbered from 1, and 0 is the station")
+    if command.action == "UnlockConnector" and connector_id < 1:
         raise CommandRefused("connector 0 is the station itself: there is no cable to unlock")
 
 

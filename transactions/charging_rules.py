@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any
 
 MAX_PERIODS = 1000
+MAX_RATE = 1_000_000_000
+"""The highest limit, in W or A: more than any site draws, and far from where numbers lose their tenths."""
 
 
 class BadProfile(ValueError):
@@ -43,8 +45,8 @@ def check_profile(profile: Mapping[str, Any], *, connector_id: int, limits: Limi
     if purpose == "ChargePointMaxProfile" and kind == "Relative":
         raise BadProfile("a ChargePointMaxProfile cannot be Relative: there is no start of a session")
     level = profile["stackLevel"]
-    if level < 0:
-        raise BadProfile("a stack level is 0 or above")
+    if not 0 <= level < 2**31 or not 0 <= profile["chargingProfileId"] < 2**31:
+        raise BadProfile("stack levels and profile ids are numbers from 0 to 2147483647")
     if limits.max_stack_level is not None and level > limits.max_stack_level:
         raise BadProfile(f"the station's highest stack level is {limits.max_stack_level}")
     begins, ends = _instant(profile, "validFrom"), _instant(profile, "validTo")
@@ -53,8 +55,8 @@ def check_profile(profile: Mapping[str, Any], *, connector_id: int, limits: Limi
     _check_schedule(profile["chargingSchedule"], kind, limits)
 
 
-def check_remote_start_profile(profile: Mapping[str, Any], connector_id: int | None) -> None:
-    """Check the profile of a RemoteStartTransaction (OCPP 1.6 §5.11).
+def check_remote_start_profile(profile: Mapping[str, Any], connector_id: int | None, limits: Limits) -> None:
+    """Check the profile of a RemoteStartTransaction to a station with these limits (OCPP 1.6 §5.11).
 
     :raises BadProfile:
     """
@@ -64,7 +66,7 @@ def check_remote_start_profile(profile: Mapping[str, Any], connector_id: int | N
         raise BadProfile("a remote start's profile names no transaction: there is none yet")
     if connector_id is None:
         raise BadProfile("a remote start with a profile names its connector")
-    check_profile(profile, connector_id=connector_id, limits=Limits())
+    check_profile(profile, connector_id=connector_id, limits=limits)
 
 
 def _check_schedule(schedule: Mapping[str, Any], kind: str, limits: Limits) -> None:
@@ -104,12 +106,30 @@ def _check_rate(name: str, value: Any) -> None:
         number = Decimal(str(value))
     except InvalidOperation:
         raise BadProfile(f"{name}: {value!r} is no number") from None
-    if not number.is_finite() or number < 0:
-        raise BadProfile(f"{name} is 0 or above")
+    if not number.is_finite() or not 0 <= number <= MAX_RATE:
+        raise BadProfile(f"{name} is from 0 to {MAX_RATE}")
     if number != number.quantize(Decimal("0.1")):
         raise BadProfile(f"{name} has steps of 0.1: {value} is none")
 
 
 def _instant(profile: Mapping[str, Any], name: str) -> datetime | None:
-    text = profile.get(name)
-    return None if text is None else datetime.fromisoformat(text)
+    if name not in profile:
+        return None
+    instant = read_instant(profile[name])
+    if instant is None:
+        raise BadProfile(f"{name} is no time that can be kept: {profile[name]}")
+    return instant
+
+
+def read_instant(text: object) -> datetime | None:
+    """Return the instant of an OCPP time in UTC, which it also is without an offset; None where it means none.
+
+    The schema lets leap seconds pass, and times that are in the year 10000 elsewhere: nothing here can keep those.
+    """
+    if not isinstance(text, str):
+        return None
+    try:
+        instant = datetime.fromisoformat(text.upper())
+        return instant.astimezone(UTC) if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None

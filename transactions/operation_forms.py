@@ -246,7 +246,6 @@ class GetCompositeScheduleForm(OperationForm):
 def _constant_profile(limit: float, unit: str) -> dict[str, Any]:
     """Return a TxProfile with one limit, for a remote start."""
     return {
-        "chargingProfileId": 1,
         "stackLevel": 0,
         "chargingProfilePurpose": "TxProfile",
         "chargingProfileKind": "Relative",

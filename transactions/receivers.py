@@ -11,7 +11,8 @@ from meter.signals import readings_stored
 from stations.models import Command
 from stations.signals import command_ended, command_requested
 from transactions.services import RunningValue, update_running_values
-from transactions.services.charging_profiles import apply_profile_answer, end_profiles_of, keep_profile
+from transactions.services.charging_profiles import keep_profile
+from transactions.services.profile_answers import apply_profile_answer, end_profiles_of
 from transactions.services.remote import (
     check_remote_start,
     check_remote_stop,
@@ -20,7 +21,8 @@ from transactions.services.remote import (
     link_answered,
     link_started,
 )
-from transactions.services.reservations import apply_reservation_answer, check_cancellation, keep_reservation
+from transactions.services.reservation_ends import apply_reservation_answer
+from transactions.services.reservations import check_cancellation, keep_reservation
 from transactions.signals import transaction_started, transaction_stopped
 
 

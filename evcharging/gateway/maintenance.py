@@ -14,7 +14,7 @@ from meter.rollups import roll_up
 from stations.selectors import stations_with_queue
 from stations.services import forget_strangers, greet_stations, tidy_commands, tidy_follow_ups
 from transactions.services import close_stale
-from transactions.services.reservations import expire_reservations
+from transactions.services.reservation_ends import expire_reservations
 
 logger = logging.getLogger(__name__)
 

@@ -86,6 +86,29 @@ def test_profile_that_is_refused_is_not_there(charger: Charger, station: Station
     assert (row.status, row.result_status) == ("refused", word)
 
 
+def test_profile_that_is_answered_with_an_error_is_not_there(charger: Charger, station: Station) -> None:
+    command = set_profile(station)
+    charger.receive()
+    charger.send(json.dumps([4, str(command.pk), "NotImplemented", "", {}]))
+    until(lambda: Command.objects.get(pk=command.pk).status, "call_error")
+    row = ChargingProfile.objects.get(command=command)
+    assert (row.status, row.result_status) == ("refused", "NotImplemented")
+
+
+def test_profile_without_an_answer_may_be_there(charger: Charger, station: Station) -> None:
+    Station.objects.filter(pk=station.pk).update(call_timeout_s=0.3)
+    command = set_profile(station)
+    charger.receive()
+    until(lambda: Command.objects.get(pk=command.pk).status, "timed_out")
+    charger.send(json.dumps([3, str(command.pk), {"status": "Accepted"}]))
+    until(lambda: Command.objects.get(pk=command.pk).late_answer, {"status": "Accepted"})
+    row = ChargingProfile.objects.get(command=command)
+    assert (row.status, row.result_status) == ("requested", "no answer")
+    Station.objects.filter(pk=station.pk).update(call_timeout_s=None)
+    answered(charger, request(station, "ClearChargingProfile", {"connectorId": 1}), {"status": "Accepted"})
+    assert state(command) == "cleared"
+
+
 def test_profile_of_the_same_place_is_replaced(charger: Charger, station: Station) -> None:
     first = set_profile(station)
     answered(charger, first, {"status": "Accepted"})

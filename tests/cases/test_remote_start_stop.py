@@ -14,7 +14,7 @@ from tests.cases.payloads import ago, start, status, stop
 from tests.cases.waiting import until
 from tests.charger import Charger
 from tests.factories import make_id_tag, make_station
-from transactions.models import Transaction
+from transactions.models import ChargingProfile, Transaction
 from transactions.services.remote import request_remote_start, request_remote_stop
 
 Plug = Callable[..., Charger]
@@ -104,6 +104,35 @@ def test_remote_start_that_is_rejected_awaits_nothing(charger: Charger, station:
     assert (row.succeeded, row.result_status, row.follow_up) == (False, "Rejected", "")
 
 
+def test_remote_start_with_an_error_or_too_late_an_answer_awaits_nothing(
+    charger: Charger, station: Station, tag: IdTag
+) -> None:
+    refused = remote_start(station, tag.id_tag)
+    charger.receive()
+    charger.send(json.dumps([4, str(refused.pk), "NotSupported", "", {}]))
+    until(lambda: Command.objects.get(pk=refused.pk).status, "call_error")
+    Station.objects.filter(pk=station.pk).update(call_timeout_s=0.3)
+    late = remote_start(station, tag.id_tag)
+    charger.receive()
+    until(lambda: Command.objects.get(pk=late.pk).status, "timed_out")
+    charger.send(json.dumps([3, str(late.pk), {"status": "Accepted"}]))
+    until(lambda: Command.objects.get(pk=late.pk).late_answer, {"status": "Accepted"})
+    charger.result("StartTransaction", start(tag.id_tag))
+    assert [follow_up(refused), follow_up(late)] == [("", ""), ("", "")]
+    assert Transaction.objects.get(station=station).started_by_command is None
+
+
+def test_answer_and_start_in_one_go_are_joined(charger: Charger, station: Station) -> None:
+    """The answer is being recorded while the start comes in: neither may miss the other."""
+    for number in range(1, 16):
+        tag = make_id_tag()
+        command = remote_start(station, tag.id_tag, number)
+        frame = charger.receive()
+        charger.send(json.dumps([3, frame[1], {"status": "Accepted"}]))
+        transaction_id = charger.result("StartTransaction", start(tag.id_tag, connector_id=number))["transactionId"]
+        until(lambda: follow_up(command), ("done", f"transaction {transaction_id}"))  # noqa: B023 - used at once
+
+
 @pytest.mark.parametrize("word", ["Blocked", "Expired", "Invalid", "unknown"])
 def test_remote_start_needs_a_tag_that_may_charge(station: Station, word: str) -> None:
     tag = "NOBODY" if word == "unknown" else make_id_tag(status=word).id_tag
@@ -128,6 +157,13 @@ def test_remote_start_with_a_profile_sends_it_exactly(charger: Charger, station:
     assert '"limit":21.4' in text
     assert json.loads(text)[3] == {"idTag": tag.id_tag, "connectorId": 1, "chargingProfile": PROFILE}
     assert command.payload["chargingProfile"] == PROFILE
+    charger.send(json.dumps([3, str(command.pk), {"status": "Accepted"}]))
+    transaction_id = charger.result("StartTransaction", start(tag.id_tag))["transactionId"]
+    until(lambda: follow_up(command), ("done", f"transaction {transaction_id}"))
+    profile = ChargingProfile.objects.get(transaction__transaction_id=transaction_id)
+    assert (profile.status, profile.charging_profile_id) == ("active", 3)
+    charger.result("StopTransaction", stop(transaction_id, reason="Remote"))
+    until(lambda: ChargingProfile.objects.get(pk=profile.pk).status, "ended")
 
 
 @pytest.mark.parametrize(

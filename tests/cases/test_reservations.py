@@ -1,6 +1,7 @@
 """Reservations (cases 50-52): kept, refused, used, cancelled, expired; and no two for one connector."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,13 +9,16 @@ import pytest
 
 from id_tags.models import IdTag, IdTagGroup
 from stations.models import Command, Station
-from stations.services import CommandRefused
+from stations.services import CommandRefused, request_command
 from tests.cases.payloads import start, status
 from tests.cases.waiting import until
 from tests.charger import Charger
 from tests.factories import make_id_tag
 from transactions.models import Reservation, Transaction
-from transactions.services.reservations import expire_reservations, request_cancel_reservation, request_reservation
+from transactions.services.reservation_ends import expire_reservations
+from transactions.services.reservations import request_cancel_reservation, request_reservation
+
+Plug = Callable[..., Charger]
 
 
 def reserve(station: Station, tag: IdTag, connector_id: int = 1, hours: float = 1, **options: Any) -> Command:
@@ -104,6 +108,63 @@ def test_reservation_without_an_answer_stays_requested(charger: Charger, station
     until(lambda: Command.objects.get(pk=command.pk).status, "timed_out")
     row = Reservation.objects.get(command=command)
     assert (row.status, row.result_status) == ("requested", "no answer")
+
+
+def test_reservation_that_is_answered_with_an_error_is_not_active(
+    charger: Charger, station: Station, tag: IdTag
+) -> None:
+    command = reserve(station, tag)
+    charger.receive()
+    charger.send(json.dumps([4, str(command.pk), "NotImplemented", "", {}]))
+    until(lambda: Command.objects.get(pk=command.pk).status, "call_error")
+    row = Reservation.objects.get(command=command)
+    assert (row.status, row.result_status) == ("refused", "NotImplemented")
+
+
+def test_reservation_with_a_late_answer_is_used_all_the_same(charger: Charger, station: Station, tag: IdTag) -> None:
+    """A late answer changes nothing; the start that names the reservation does."""
+    Station.objects.filter(pk=station.pk).update(call_timeout_s=0.3)
+    command = reserve(station, tag)
+    charger.receive()
+    until(lambda: Command.objects.get(pk=command.pk).status, "timed_out")
+    charger.send(json.dumps([3, str(command.pk), {"status": "Accepted"}]))
+    until(lambda: Command.objects.get(pk=command.pk).late_answer, {"status": "Accepted"})
+    row = Reservation.objects.get(command=command)
+    assert row.status == "requested"
+    charger.result("StartTransaction", {**start(tag.id_tag), "reservationId": row.reservation_id})
+    row.refresh_from_db()
+    assert row.status == "used"
+
+
+def test_reservation_outlives_its_stations_connection(plug: Plug, station: Station, tag: IdTag) -> None:
+    charger = plug(station)
+    row = held(charger, station, tag)
+    charger.close()
+    back = plug(station)
+    back.boot()
+    row.refresh_from_db()
+    assert row.status == "active"
+    back.result("StartTransaction", start(tag.id_tag))
+    row.refresh_from_db()
+    assert row.status == "used"
+
+
+def test_reservation_is_replaced_under_its_id(charger: Charger, station: Station, tag: IdTag) -> None:
+    """OCPP 1.6 §5.13; refused, the old one stands."""
+    first = held(charger, station, tag)
+    payload = {**Command.objects.get(pk=first.command_id).payload, "connectorId": 2}
+    for word, states in (("Occupied", ["active", "refused"]), ("Accepted", ["replaced", "refused", "active"])):
+        command = request_command(
+            station_id=station.pk,
+            action="ReserveNow",
+            payload=payload,
+            requested_by="anna",
+            via="api",
+            now=datetime.now(UTC),
+        )
+        answered(charger, command, word)
+        rows = Reservation.objects.filter(station=station, reservation_id=first.reservation_id).order_by("pk")
+        assert list(rows.values_list("status", flat=True)) == states
 
 
 def test_reservation_is_cancelled_or_not(charger: Charger, station: Station, tag: IdTag) -> None:

@@ -16,6 +16,7 @@ class ReservationStatus(models.TextChoices):
     REQUESTED = "requested", "Requested"
     ACTIVE = "active", "Active"
     REFUSED = "refused", "Refused"
+    REPLACED = "replaced", "Replaced"
     CANCELLED = "cancelled", "Cancelled"
     USED = "used", "Used"
     EXPIRED = "expired", "Expired"
@@ -56,7 +57,11 @@ class Reservation(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["station", "reservation_id"], name="transactions_reservation_id_unique"),
+            models.UniqueConstraint(
+                fields=["station", "reservation_id"],
+                condition=models.Q(status="active"),
+                name="transactions_reservation_active",
+            ),
         ]
         indexes = [
             models.Index(fields=["-created_at"], name="transactions_reservation_new"),
@@ -65,6 +70,7 @@ class Reservation(models.Model):
                 name="transactions_reservation_held",
             ),
             models.Index(fields=["command"], name="transactions_reservation_cmd"),
+            models.Index(fields=["station", "reservation_id"], name="transactions_reservation_ids"),
         ]  # fmt: skip
 
     def __str__(self) -> str:

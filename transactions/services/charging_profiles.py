@@ -1,15 +1,16 @@
-"""Charging profiles: set, replaced, cleared as stations answer, and the schedules that result."""
+"""Charging profiles: asked for, held to the rules and to what the station can do, replaced by one another."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
+from django.db.models import Q, QuerySet
 
-from stations.models import Command, CommandStatus, ConfigurationKey
+from stations.models import Command, ConfigurationKey
 from stations.services import CommandRefused, integer_value, request_command
-from transactions.charging_rules import BadProfile, Limits, check_profile
-from transactions.models import ChargingProfile, CompositeSchedule, ProfileStatus, Transaction
+from transactions.charging_rules import BadProfile, Limits, check_profile, read_instant
+from transactions.models import ChargingProfile, ProfileStatus, Transaction
 
 UNITS = {"current": "A", "power": "W"}
 
@@ -32,7 +33,8 @@ def request_set_charging_profile(
     :raises CommandRefused: it breaks a rule or the station's limits.
     """
     sent = dict(profile)
-    sent.setdefault("chargingProfileId", _next_id())
+    if "chargingProfileId" not in sent:
+        sent["chargingProfileId"] = next_profile_id(station_id)
     if sent.get("chargingProfilePurpose") == "TxProfile" and "transactionId" not in sent:
         running = _running(station_id, connector_id)
         if running is None:
@@ -65,45 +67,48 @@ def keep_profile(*, command: Command, now: datetime) -> None:
         row = _running(command.station_id, connector_id)
         if row is None or profile.get("transactionId") not in (None, row.transaction_id):
             raise CommandRefused("a TxProfile is for the transaction that is open on its connector")
-    if not 0 <= profile["chargingProfileId"] < 2**31 or profile["stackLevel"] >= 2**31:
-        raise CommandRefused("ids and stack levels are numbers of 31 bits")
-    ChargingProfile.objects.create(
-        charging_profile_id=profile["chargingProfileId"],
-        station_id=command.station_id,
-        connector_id=connector_id,
-        transaction=row,
-        purpose=profile["chargingProfilePurpose"],
-        kind=profile["chargingProfileKind"],
-        recurrency_kind=profile.get("recurrencyKind", ""),
-        stack_level=profile["stackLevel"],
-        valid_from=_instant(profile.get("validFrom")),
-        valid_to=_instant(profile.get("validTo")),
-        rate_unit=profile["chargingSchedule"]["chargingRateUnit"],
-        schedule=profile["chargingSchedule"],
-        command=command,
-        created_at=now,
+    _profile_of(command, profile, connector_id, row, now).save(force_insert=True)
+
+
+def keep_started_profile(*, command: Command, transaction: Transaction, now: datetime) -> None:
+    """Write the profile that a remote start brought along, in force since its transaction began (OCPP 1.6 §5.11)."""
+    profile = command.payload.get("chargingProfile")
+    if profile is None or command.allows_invalid:
+        return
+    row = _profile_of(command, profile, command.payload["connectorId"], transaction, now)
+    row.status = ProfileStatus.ACTIVE if transaction.is_open else ProfileStatus.ENDED
+    row.ended_at = None if transaction.is_open else now
+    replace_profiles(row, now)
+    row.save(force_insert=True)
+
+
+def replace_profiles(row: ChargingProfile, now: datetime) -> None:
+    """End what a profile replaces: that of the same id, and that of the same place (OCPP 1.6 §5.16)."""
+    same = profiles_before(row.command).exclude(pk=row.pk)
+    place = Q(purpose=row.purpose, stack_level=row.stack_level, connector_id=row.connector_id)
+    same.filter(place | Q(charging_profile_id=row.charging_profile_id)).update(
+        status=ProfileStatus.REPLACED, ended_at=now
     )
 
 
-@transaction.atomic
-def apply_profile_answer(*, command: Command, now: datetime) -> None:
-    """Take over what a station answered to SetChargingProfile, ClearChargingProfile or GetCompositeSchedule."""
-    if command.action == "SetChargingProfile":
-        _apply_set(command, now)
-    elif command.action == "ClearChargingProfile" and command.status == CommandStatus.ANSWERED:
-        # Unknown says that there is none that fits: then none of ours is there either.
-        if command.result_status in ("Accepted", "Unknown"):
-            _cleared_by(command).update(status=ProfileStatus.CLEARED, cleared_by_command=command, ended_at=now)
-    elif command.action == "GetCompositeSchedule" and command.succeeded:
-        _keep_composite(command, now)
+def profiles_before(command: Command) -> QuerySet[ChargingProfile]:
+    """Return what the station has when it answers a command, or may have: some of it was never answered.
+
+    A station gets its commands in the order of their numbers.
+    """
+    is_unanswered = Q(status=ProfileStatus.REQUESTED, command__number__lt=command.number)
+    rows = ChargingProfile.objects.filter(station_id=command.station_id)
+    return rows.filter(Q(status=ProfileStatus.ACTIVE) | is_unanswered)
 
 
-def end_profiles_of(*, transaction_id: int, station_id: int, now: datetime) -> int:
-    """End the TxProfiles of a transaction that has ended; return how many."""
-    rows = ChargingProfile.objects.filter(
-        transaction__transaction_id=transaction_id, station_id=station_id, status=ProfileStatus.ACTIVE
-    )
-    return rows.update(status=ProfileStatus.ENDED, ended_at=now)
+def next_profile_id(station_id: int) -> int:
+    """Return a profile id that the station was never given: staff may have sent any by hand."""
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nextval('transactions_charging_profile_id_seq')")
+            (number,) = cursor.fetchone()
+        if not ChargingProfile.objects.filter(station_id=station_id, charging_profile_id=number).exists():
+            return int(number)
 
 
 def limits_of(station_id: int) -> Limits:
@@ -120,82 +125,27 @@ def limits_of(station_id: int) -> Limits:
     )
 
 
-def _apply_set(command: Command, now: datetime) -> None:
-    row = (
-        ChargingProfile.objects.select_for_update(no_key=True)
-        .filter(command=command, status=ProfileStatus.REQUESTED)
-        .first()
-    )
-    if row is None:
-        return
-    row.result_status = command.result_status
-    if not command.succeeded:
-        row.status, row.ended_at = ProfileStatus.REFUSED, now
-        if command.status == CommandStatus.TIMED_OUT:
-            row.result_status = "no answer"
-        row.save()
-        return
-    # The same id, or the same purpose and stack level on the connector, gives way (OCPP 1.6 §5.16).
-    same = ChargingProfile.objects.filter(station_id=row.station_id, status=ProfileStatus.ACTIVE).exclude(pk=row.pk)
-    place = same.filter(purpose=row.purpose, stack_level=row.stack_level, connector_id=row.connector_id)
-    (same.filter(charging_profile_id=row.charging_profile_id) | place).update(
-        status=ProfileStatus.REPLACED, ended_at=now
-    )
-    row.status = ProfileStatus.ACTIVE
-    if row.transaction is not None and not row.transaction.is_open:
-        row.status, row.ended_at = ProfileStatus.ENDED, now
-    row.save()
-
-
-def _cleared_by(command: Command) -> Any:
-    """Return the active profiles that a ClearChargingProfile means: by id, else by all that is given (§5.5)."""
-    payload = command.payload
-    rows = ChargingProfile.objects.filter(station_id=command.station_id, status=ProfileStatus.ACTIVE)
-    if "id" in payload:
-        return rows.filter(charging_profile_id=payload["id"])
-    for name, column in (
-        ("connectorId", "connector_id"), ("chargingProfilePurpose", "purpose"), ("stackLevel", "stack_level"),
-    ):  # fmt: skip
-        if name in payload:
-            rows = rows.filter(**{column: payload[name]})
-    return rows
-
-
-def _keep_composite(command: Command, now: datetime) -> None:
-    response = command.response if isinstance(command.response, dict) else {}
-    schedule = response.get("chargingSchedule")
-    if not isinstance(schedule, dict):
-        return
-    CompositeSchedule.objects.get_or_create(
-        command=command,
-        defaults={
-            "station_id": command.station_id,
-            "connector_id": command.payload.get("connectorId", 0),
-            "starts_at": _instant(response.get("scheduleStart")),
-            "schedule": schedule,
-            "received_at": now,
-        },
-    )
-
-
 def _running(station_id: int, connector_id: int) -> Transaction | None:
     rows = Transaction.objects.open().filter(station_id=station_id, connector__connector_id=connector_id)
     return rows.first()
 
 
-def _instant(text: Any) -> datetime | None:
-    """Return a time of ours or a station's; what cannot be read is left out."""
-    if not isinstance(text, str):
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
-
-
-def _next_id() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('transactions_charging_profile_id_seq')")
-        (number,) = cursor.fetchone()
-    return int(number)
+def _profile_of(
+    command: Command, profile: Mapping[str, Any], connector_id: int, transaction: Transaction | None, now: datetime
+) -> ChargingProfile:
+    return ChargingProfile(
+        charging_profile_id=profile["chargingProfileId"],
+        station_id=command.station_id,
+        connector_id=connector_id,
+        transaction=transaction,
+        purpose=profile["chargingProfilePurpose"],
+        kind=profile["chargingProfileKind"],
+        recurrency_kind=profile.get("recurrencyKind", ""),
+        stack_level=profile["stackLevel"],
+        valid_from=read_instant(profile.get("validFrom")),
+        valid_to=read_instant(profile.get("validTo")),
+        rate_unit=profile["chargingSchedule"]["chargingRateUnit"],
+        schedule=profile["chargingSchedule"],
+        command=command,
+        created_at=now,
+    )

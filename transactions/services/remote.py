@@ -1,21 +1,22 @@
 """Remote starts and stops: what may be asked for, and which transaction it led to."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
+from connectors.models import Connector, ConnectorStatus
 from id_tags.models import fold_id_tag
 from id_tags.selectors import authorize
-from stations.models import Command, FollowUp
+from stations.models import Command, CommandStatus, FollowUp
 from stations.services import CommandRefused, complete_follow_up, has_follow_up, request_command
 from transactions.charging_rules import BadProfile, check_remote_start_profile
-from transactions.models import Closing, Transaction
+from transactions.models import Closing, EstimateCause, Transaction
+from transactions.services.charging_profiles import keep_started_profile, limits_of, next_profile_id
 
 START, STOP = "RemoteStartTransaction", "RemoteStopTransaction"
-BEFORE_ANSWER = timedelta(seconds=60)
-"""How much earlier than its answer a remote start's transaction may have begun: some start before they answer."""
 
 
 def request_remote_start(
@@ -30,7 +31,7 @@ def request_remote_start(
     reason: str = "",
     waits_s: float = 0,
 ) -> Command:
-    """Ask a station to start charging for a tag (OCPP 1.6 §5.11).
+    """Ask a station to start charging for a tag (OCPP 1.6 §5.11); a profile without an id gets a new one.
 
     :raises CommandRefused: the tag may not charge, the connector is taken, or the profile breaks the rules.
     """
@@ -38,7 +39,8 @@ def request_remote_start(
     if connector_id is not None:
         payload["connectorId"] = connector_id
     if charging_profile is not None:
-        payload["chargingProfile"] = dict(charging_profile)
+        # An id that the station has already would replace that profile (OCPP 1.6 §5.16).
+        payload["chargingProfile"] = {"chargingProfileId": next_profile_id(station_id), **charging_profile}
     return request_command(
         station_id=station_id,
         action=START,
@@ -80,13 +82,16 @@ def check_remote_start(*, command: Command, now: datetime) -> None:
     connector_id = payload.get("connectorId")
     if connector_id is not None and connector_id < 1:
         raise CommandRefused("a remote start's connector is above 0 (OCPP 1.6 §5.11)")
+    whole = Connector.objects.filter(station_id=command.station_id, connector_id=0)
+    if whole.filter(status=ConnectorStatus.UNAVAILABLE).exists():
+        raise CommandRefused("the station is out of service: it says Unavailable")
     running = Transaction.objects.open().filter(station_id=command.station_id)
     if connector_id is not None and running.filter(connector__connector_id=connector_id).exists():
         raise CommandRefused(f"a transaction is open on connector {connector_id}")
     profile = payload.get("chargingProfile")
     if profile is not None:
         try:
-            check_remote_start_profile(profile, connector_id)
+            check_remote_start_profile(profile, connector_id, limits_of(command.station_id))
         except BadProfile as error:
             raise CommandRefused(str(error)) from None
 
@@ -105,58 +110,82 @@ def check_remote_stop(*, command: Command) -> None:
 
 
 def link_started(*, pk: int, station_id: int, now: datetime) -> bool:
-    """Join a new transaction with the remote start that led to it; return whether one did."""
-    if not has_follow_up(station_id=station_id, action=START):
-        return False
-    return _link(Transaction.objects.select_related("connector").get(pk=pk), now)
+    """Join a new transaction with the remote start that led to it, if one did; once, return whether one was joined."""
+    return has_follow_up(station_id=station_id, action=START) and _link(pk, station_id, now)
 
 
 def link_answered(*, command: Command, now: datetime) -> bool:
-    """Join an accepted remote start with its transaction, if that was quicker than the answer."""
+    """Join a locked, accepted remote start with its transaction, if that was quicker than the answer."""
     rows = Transaction.objects.filter(
         station_id=command.station_id,
         started_by_command=None,
-        id_tag_folded=fold_id_tag(command.payload["idTag"]),
-        start_received_at__gte=max(command.sent_at or now, now - BEFORE_ANSWER),
+        id_tag_folded=_tag_of(command),
+        start_received_at__gte=command.sent_at or now,
     )
     connector_id = command.payload.get("connectorId")
     if connector_id is not None:
-        rows = rows.filter(reported_connector_id=connector_id)
-    row = rows.select_related("connector").order_by("pk").first()
-    return row is not None and _link(row, now)
+        rows = rows.filter(Q(reported_connector_id=connector_id) | Q(connector__connector_id=connector_id))
+    pk = rows.order_by("pk").values_list("pk", flat=True).first()
+    return pk is not None and _link(pk, command.station_id, now)
 
 
 @transaction.atomic
-def _link(row: Transaction, now: datetime) -> bool:
-    waiting = Command.objects.filter(station_id=row.station_id, action=START, follow_up=FollowUp.WAITING)
-    for command in waiting.order_by("number").select_for_update(no_key=True):
+def _link(pk: int, station_id: int, now: datetime) -> bool:
+    commands = _awaited(station_id, START)
+    rows = Transaction.objects.select_related("connector").select_for_update(no_key=True, of=("self",))
+    row = rows.get(pk=pk)
+    if row.started_by_command_id is not None or row.estimate_cause == EstimateCause.SUPERSEDED:
+        return False  # a superseded one has only now come out of its station's queue
+    for command in commands:
         connector_id = command.payload.get("connectorId")
-        fits = fold_id_tag(command.payload["idTag"]) == row.id_tag_folded
-        if fits and connector_id in (None, row.reported_connector_id, row.connector.connector_id):
-            Transaction.objects.filter(pk=row.pk).update(started_by_command=command)
+        is_there = connector_id in (None, row.reported_connector_id, row.connector.connector_id)
+        if is_there and _tag_of(command) == row.id_tag_folded:
+            Transaction.objects.filter(pk=pk).update(started_by_command=command)
+            keep_started_profile(command=command, transaction=row, now=now)
             complete_follow_up(command_id=command.pk, note=f"transaction {row.transaction_id}", now=now)
             return True
     return False
 
 
+def _awaited(station_id: int, action: str) -> list[Command]:
+    """Return the accepted commands that still wait for what follows, locked, the oldest first.
+
+    An answer that is being recorded is waited for, so that of the answer and what follows the second sees the first.
+    It is locked before the others: whoever records it wants those after it.
+    """
+    commands = Command.objects.filter(station_id=station_id, action=action).select_for_update(no_key=True)
+    list(commands.filter(status=CommandStatus.SENT))
+    return list(commands.filter(follow_up=FollowUp.WAITING).order_by("number"))
+
+
+def _tag_of(command: Command) -> str:
+    """Return the folded tag; staff may have insisted on a payload without one."""
+    return fold_id_tag(str(command.payload.get("idTag", "")))
+
+
 def complete_stops(*, station_id: int, transaction_id: int, now: datetime) -> None:
-    """Complete the remote stops of a transaction that has ended."""
+    """Complete the remote stops of a transaction that its station has stopped; an estimate of ours stopped nothing."""
     if not has_follow_up(station_id=station_id, action=STOP):
         return
-    if not Transaction.objects.filter(transaction_id=transaction_id, closing=Closing.REPORTED).exists():
-        return  # an estimate of ours: the station has not stopped it
-    waiting = Command.objects.filter(
-        station_id=station_id, action=STOP, follow_up=FollowUp.WAITING, payload__transactionId=transaction_id
-    )
-    for command_id in waiting.order_by("number").values_list("pk", flat=True):
-        complete_follow_up(command_id=command_id, note=f"transaction {transaction_id} has ended", now=now)
+    with transaction.atomic():
+        commands = _awaited(station_id, STOP)
+        if _is_stopped(station_id, transaction_id):
+            for command in commands:
+                if command.payload.get("transactionId") == transaction_id:
+                    _complete_stop(command, now)
 
 
 def complete_stop_answered(*, command: Command, now: datetime) -> None:
     """Complete an accepted remote stop whose transaction ended before the answer was recorded."""
-    ended = Transaction.objects.filter(
-        station_id=command.station_id, transaction_id=command.payload["transactionId"], closing=Closing.REPORTED
-    )
-    if ended.exists():
-        note = f"transaction {command.payload['transactionId']} has ended"
-        complete_follow_up(command_id=command.pk, note=note, now=now)
+    if _is_stopped(command.station_id, command.payload.get("transactionId")):
+        _complete_stop(command, now)
+
+
+def _is_stopped(station_id: int, transaction_id: object) -> bool:
+    rows = Transaction.objects.filter(station_id=station_id, closing=Closing.REPORTED)
+    return isinstance(transaction_id, int) and rows.filter(transaction_id=transaction_id).exists()
+
+
+def _complete_stop(command: Command, now: datetime) -> None:
+    note = f"transaction {command.payload['transactionId']} has ended"
+    complete_follow_up(command_id=command.pk, note=note, now=now)

@@ -18,8 +18,8 @@ from id_tags.types import Authorization
 from stations.services import owns_station
 from stations.timing import LATEST_AHEAD, effective_time
 from transactions.models import Closing, Mark, Transaction
-from transactions.services.closing import estimate_end
-from transactions.services.reservations import use_reservation
+from transactions.services.closing import estimate_end, publish_stopped
+from transactions.services.reservation_ends import use_reservation
 from transactions.signals import transaction_started
 from transactions.types import StartReport
 
@@ -123,13 +123,15 @@ def _same_start(station_id: int, report: StartReport) -> Transaction | None:
 
 def _supersede(connector: Connector, started_at: datetime, marks: list[str]) -> Transaction | None:
     """End what is open on the connector; if that began later than this start, return it and leave it alone."""
-    for row in Transaction.objects.open().filter(connector=connector).select_for_update(no_key=True):
+    running = Transaction.objects.open().filter(connector=connector).select_related("station")
+    for row in running.select_for_update(no_key=True, of=("self",)):
         if started_at < row.started_at:
             marks.append(Mark.SUPERSEDED)
             return row
         estimate_end(row, cause="superseded", at=min(row.last_register_at or row.started_at, started_at))
         row.marks = sorted({*row.marks, Mark.SUPERSEDED, Mark.MISSING_STOP})
         row.save()
+        publish_stopped(row)
     if Transaction.objects.filter(connector=connector, closing=Closing.REPORTED).open_at(started_at).exists():
         marks.append(Mark.OVERLAP)
     return None
