@@ -34,6 +34,12 @@ def facts(row: Transaction) -> list[tuple[str, Any]]:
 def overview(request: HttpRequest, row: Transaction) -> PanelContent:
     """State, marks, facts; the estimate beside the reported end where there are both."""
     shown = facts(row)
+    if row.started_by_command is not None:
+        command = row.started_by_command
+        shown.append(("Started by", cells.link(command, f"{command} of {command.requested_by}")))
+    reservation = row.reservations.first()
+    if reservation is not None:
+        shown.append(("Reservation", cells.link(reservation)))
     if row.stop_reason or row.stop_id_tag:
         shown.append(("Stop reason", row.stop_reason))
     if row.estimate_cause:

@@ -56,8 +56,11 @@ def limits_of(schedule: Any, unit: str) -> str:
     periods = schedule.get("chargingSchedulePeriod") if isinstance(schedule, dict) else None
     words = []
     for period in periods[:5] if isinstance(periods, list) else []:
-        start, limit = period.get("startPeriod", 0), period.get("limit")
-        words.append(f"{limit} {unit}" if not start else f"from {cells.duration(start)} on {limit} {unit}")
+        if not isinstance(period, dict):
+            continue  # a station's composite schedule may hold anything
+        start, limit = period.get("startPeriod", 0), cells.shortened(str(period.get("limit")), 20)
+        is_later = isinstance(start, int) and start > 0
+        words.append(f"from {cells.duration(start)} on {limit} {unit}" if is_later else f"{limit} {unit}")
     return ", ".join(words) + (" …" if isinstance(periods, list) and len(periods) > 5 else "")
 
 

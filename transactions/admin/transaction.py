@@ -101,7 +101,7 @@ class TransactionAdmin(PanelPage, ReadOnlyAdmin):
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
-        return super().get_queryset(request).select_related("station", "connector", "tag")
+        return super().get_queryset(request).select_related("station", "connector", "tag", "started_by_command")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Transaction], search_term: str
