@@ -99,6 +99,8 @@ class ChargePointConsumer(AsyncConsumer):
             await self._refuse(auth.REFUSAL_STATUS[refusal])
             return None
         self._admission = admission
+        # Before the charger knows: whoever sees it connected may command it at once.
+        await process.presence.claim({admission.station.station_id: admission.station.epoch})
         await self._send({"type": "websocket.accept", "subprotocol": subprotocol or auth.assumed_subprotocol(offered)})
         logger.info("%s connected from %s", identity, remote_address)
         return ChargePoint(

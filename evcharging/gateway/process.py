@@ -107,7 +107,6 @@ class GatewayProcess:
                 previous_channel,
                 {"type": "station.taken_over", "station_id": station.station_id, "epoch": station.epoch},
             )
-        await self.presence.claim({station.station_id: station.epoch})
         if admission.has_commands or station.station_id in self._early_rings:
             charge_point.caller.wake()
 

@@ -387,7 +387,7 @@ def test_many_keys_are_served_or_over_the_limit(charger: Charger, station: Stati
     began = time.monotonic()
     answer = charger.exchange(f'[2,"1","Heartbeat",{json.dumps({f"k{number}": 0 for number in range(20_000)})}]')
     assert answer[:2] == [3, "1"]
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3  # a tenth of a second where nothing else runs
     assert_serves(charger)
     until(lambda: Deviation.objects.filter(station=station, rule="extra_field").count() > 0, True)
     assert Deviation.objects.filter(station=station).count() <= 200
