@@ -16,8 +16,8 @@ from transactions.models import Transaction
 
 # On a hypertable whole chunks go, so there the earliest open transaction holds back everything after it.
 _OF_OPEN_TRANSACTION = """
-    transaction_id IS NOT NULL AND EXISTS (
-        SELECT FROM transactions_transaction t WHERE t.id = transaction_id AND t.closing = 'open')
+    meter_values.transaction_id IS NOT NULL AND EXISTS (
+        SELECT FROM transactions_transaction t WHERE t.id = meter_values.transaction_id AND t.closing = 'open')
 """
 
 

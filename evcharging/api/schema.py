@@ -88,6 +88,15 @@ class StaffScheme(OpenApiAuthenticationExtension):
         return {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "Logged in to the admin."}
 
 
+def allow_null_once(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Leave out "or null" where any value is allowed: null would fit both of a oneOf."""
+    for component in result.get("components", {}).get("schemas", {}).values():
+        for member in component.get("properties", {}).values():
+            if {} in member.get("oneOf", ()):
+                del member["oneOf"]
+    return result
+
+
 def close_requests(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """Say that bodies have no members beside those that are listed."""
     for name, component in result.get("components", {}).get("schemas", {}).items():

@@ -69,6 +69,8 @@ class ApiViewSet(GenericViewSet):
                 errors[name] = ["There is no such parameter."]
             elif len(values) > 1:
                 errors[name] = ["Given more than once."]
+            elif values == [""]:  # an unset variable of a script must not list everything
+                errors[name] = ["Given without a value."]
         if errors:
             raise InvalidParameters(errors)
 

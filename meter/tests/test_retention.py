@@ -4,6 +4,7 @@ from datetime import UTC, timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.db.models import Min
 
 from evcharging.timescale import is_hypertable
@@ -70,6 +71,10 @@ def test_samples_stay_until_late_ones_are_rolled_up(station):
 
 
 def test_samples_of_an_open_transaction_stay(station):
+    with connection.cursor() as cursor:  # the id that chargers see is not the row's
+        cursor.execute(
+            "SELECT setval('transactions_transaction_id_seq', (SELECT max(id) + 5000 FROM stations_station))"
+        )
     answer = start(station, at=MIDNIGHT + timedelta(days=1, hours=2))
     own = Sample(MIDNIGHT + timedelta(days=1, hours=2, minutes=1), 7.0)
     store(station, own, transaction_id=answer.transaction_id)

@@ -62,11 +62,18 @@ def test_wait_ends_with_the_time(program):
     assert timezone.now() - began >= timedelta(seconds=0.3)
 
 
-@pytest.mark.parametrize("wait", ["-1", "61", "x", "NaN", "inf", "1e5", "", "١"])
+@pytest.mark.parametrize("wait", ["-1", "61", "x", "NaN", "inf", "1e5", "١"])
 def test_wait_that_means_nothing_is_refused(program, wait):
     online()
     problem = program.post(f"stations/A/commands/?wait={wait}", SOFT, status=400)
     assert errors(problem) == {"wait": "Seconds, 0 to 60."}
+    assert Command.objects.count() == 0
+
+
+def test_empty_wait_is_refused(program):
+    online()
+    problem = program.post("stations/A/commands/?wait=", SOFT, status=400)
+    assert errors(problem) == {"wait": "Given without a value."}
     assert Command.objects.count() == 0
 
 

@@ -63,6 +63,8 @@ def test_numbers_beyond_any_column(program, body):
     [
         ("stations/?colour=red", "colour"),
         ("stations/?vendor=a&vendor=b", "vendor"),
+        ("stations/?vendor=", "vendor"),
+        ("transactions/?until=", "until"),
         ("stations/?vendor=%00", "vendor"),
         ("stations/?vendor=" + "x" * 256, "vendor"),
         ("stations/?online=1", "online"),

@@ -75,8 +75,8 @@ def _serve_alone() -> str:
     server = _gateway_server(host=settings.BIND, port=settings.PORT, backlog=settings.LISTEN_BACKLOG)
 
     def on_ready(admin: FirstAdmin | None) -> None:
+        say_what_to_do_next(admin)  # before /readyz says so: who waits for that finds the password in the output
         _ready()
-        say_what_to_do_next(admin)
 
     return _run(server, Start(on_ready=on_ready, on_failure=lambda: _stop_soon(server)))
 
