@@ -15,6 +15,8 @@ from evcharging.server_process import EmbeddedServerError, ServerProcess, remove
 USER = "evcharging"
 #: Part of the socket's file name only: nothing listens on TCP.
 PORT = 5432
+#: Bytes at the end of the log in which the reason of a failed start is looked for.
+LOG_TAIL = 4000
 
 #: For ingest on a small machine. fsync, synchronous_commit and full_page_writes stay as PostgreSQL ships them: on.
 #: In a file that ALTER SYSTEM (postgresql.auto.conf) overrides, rewritten at every start.
@@ -154,8 +156,10 @@ class PostgresServer(ServerProcess):
         """After kill -9 or a reboot the pid in postmaster.pid may be any process's: PostgreSQL would refuse to start.
 
         The file is not deleted: it also names the shared memory by which PostgreSQL notices that backends of its
-        predecessor still run. PostgreSQL takes the pid of its own parent for a stale one, so it is given ours.
+        predecessor still run. PostgreSQL takes the pid of its own parent for a stale one, so it is given ours. The
+        socket's lock has nothing but the pid; it may be that of a killed server that nobody has reaped yet.
         """
+        (self.socket_dir / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
         try:
             lines = self.pid_file.read_text().splitlines(keepends=True)
         except FileNotFoundError:
@@ -164,6 +168,16 @@ class PostgresServer(ServerProcess):
             self.pid_file.unlink()  # the disk was full or the machine fell: nothing was started with it
             return
         self.pid_file.write_text("".join([f"{os.getpid()}\n", *lines[1:]]))
+
+    def log_text(self) -> str:
+        """Return what the server said since its start: to its terminal, then to its log."""
+        text = super().log_text()
+        logs = sorted((self.folder / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)
+        if logs and "log output" in text and logs[-1].stat().st_mtime >= self.log_file.stat().st_mtime - 1:
+            with logs[-1].open("rb") as log:
+                log.seek(max(logs[-1].stat().st_size - LOG_TAIL, 0))
+                text += log.read().decode(errors="replace")
+        return text
 
     def should_retry(self, log: str) -> bool:
         return "shared memory block" in log  # backends of a killed postmaster are on their way out

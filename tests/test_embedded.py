@@ -171,6 +171,21 @@ def test_acquire_recovers_after_everything_was_killed(short_tmp_path: Path) -> N
     servers.release()
 
 
+def test_acquire_takes_over_the_socket_of_a_killed_server_whose_pid_lives(short_tmp_path: Path) -> None:
+    servers = EmbeddedServers(short_tmp_path)
+    servers.acquire()
+    servers.release()
+    lock = servers.postgres.socket_dir / ".s.PGSQL.5432.lock"
+    with subprocess.Popen(servers.postgres.as_user(["/bin/sleep", "600"])) as other:
+        try:
+            lock.write_text(f"{other.pid}\n{servers.postgres.folder}\n0\n5432\n{servers.postgres.socket_dir}\n")
+            servers.acquire()
+            assert query(servers, "SELECT 1") == "1"
+            servers.release()
+        finally:
+            other.kill()
+
+
 @pytest.mark.parametrize("name", ["postgres", "valkey"])
 def test_supervisor_restarts_a_killed_server_at_the_same_address(own_servers: EmbeddedServers, name: str) -> None:
     query(own_servers, "CREATE TABLE kept AS SELECT 42 AS answer")
