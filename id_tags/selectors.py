@@ -1,5 +1,6 @@
 """Whether a tag may charge, and what is known of tags."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.core.cache import cache
@@ -24,6 +25,13 @@ def authorize(*, id_tag: str, now: datetime) -> Authorization:
         if tag is not None:
             cache.set(key, tag, CACHE_S)
     return authorization_of(tag, now)
+
+
+def tags_by_folded(*, id_tags: Iterable[str]) -> dict[str, IdTag]:
+    """Return the known ones of some tags by their folded text, with their groups, as they are now."""
+    wanted = {fold_id_tag(id_tag) for id_tag in id_tags}
+    rows = IdTag.objects.select_related("group").filter(id_tag_folded__in=wanted) if wanted else ()
+    return {tag.id_tag_folded: tag for tag in rows}
 
 
 def cache_key(folded: str) -> str:

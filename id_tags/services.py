@@ -31,6 +31,16 @@ def lock_for_start(*, id_tag: str, now: datetime) -> Authorization:
     return authorization
 
 
+def lock_tags(*, id_tags: Iterable[str]) -> dict[str, IdTag]:
+    """Return the known ones of some tags by their folded text, locked until the end of the database transaction.
+
+    Their groups are not: who counts a group's transactions locks it after the tags, as lock_for_start() does.
+    """
+    rows = IdTag.objects.select_for_update(no_key=True, of=("self",)).select_related("group")
+    found = rows.filter(id_tag_folded__in={fold_id_tag(id_tag) for id_tag in id_tags}).order_by("pk")
+    return {tag.id_tag_folded: tag for tag in found}
+
+
 def note_unknown_id_tag(*, id_tag: str, station_id: int, now: datetime) -> None:
     """Count a presented tag that nobody knows; above UNKNOWN_ID_TAGS_MAX the ones unseen for longest make room."""
     folded = fold_id_tag(id_tag)[:255]

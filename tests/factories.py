@@ -8,8 +8,8 @@ from id_tags.models import IdTag
 from meter.types import Reading
 from stations.models import Station
 from transactions.models import Transaction
-from transactions.services import StartAnswer, StopAnswer, start_transaction, stop_transaction
-from transactions.types import StartReport, StopReport
+from transactions.services import record_plain_starts, record_plain_stops, start_transaction, stop_transaction
+from transactions.types import StartAnswer, StartMessage, StartReport, StopAnswer, StopMessage, StopReport
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 _numbers = itertools.count(1)
@@ -64,10 +64,22 @@ def stop_report(**fields: Any) -> StopReport:
     return StopReport(**values)
 
 
+def report_start(**message: Any) -> StartAnswer:
+    """Report a start as the gateway does: what is plain by the batch, the rest by itself."""
+    (answer,) = record_plain_starts(messages=[StartMessage(**message)])
+    return answer or start_transaction(**message)
+
+
+def report_stop(**message: Any) -> StopAnswer:
+    """Report a stop as the gateway does: what is plain by the batch, the rest by itself."""
+    (answer,) = record_plain_stops(messages=[StopMessage(**message)])
+    return answer or stop_transaction(**message)
+
+
 def start(station: Station, *, received_at: datetime | None = None, **fields: Any) -> StartAnswer:
     """Report a start as the station's current connection, received when it says it happened."""
     report = start_report(**fields)
-    return start_transaction(
+    return report_start(
         station_id=station.pk,
         epoch=station.connection_epoch,
         report=report,
@@ -79,7 +91,7 @@ def start(station: Station, *, received_at: datetime | None = None, **fields: An
 def stop(station: Station, *, received_at: datetime | None = None, **fields: Any) -> StopAnswer:
     """Report a stop as the station's current connection, received when it says it happened."""
     report = stop_report(**fields)
-    return stop_transaction(
+    return report_stop(
         station_id=station.pk,
         epoch=station.connection_epoch,
         report=report,

@@ -1,10 +1,12 @@
-"""The pages under docs/ say what the code does."""
+"""The pages under docs/ say what the code does, and the database what the models say."""
 
 import importlib
 import re
 from pathlib import Path
 
+import pytest
 from django.apps import apps
+from django.db import connection
 from django.dispatch import Signal
 
 from evcharging.gateway.coverage import coverage
@@ -60,3 +62,13 @@ def test_decisions_have_their_five_parts():
         assert re.findall(r"^(?:Status|## \w+)", text, re.M) == [
             "Status", "## Context", "## Decision", "## Consequences", "## Alternatives",
         ], path.name  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_database_has_every_index_and_constraint_of_the_models():
+    """A migration that alters a field can drop what another one made of the same column."""
+    with connection.cursor() as cursor:
+        for model in apps.get_models():
+            stored = set(connection.introspection.get_constraints(cursor, model._meta.db_table))
+            named = {each.name for each in (*model._meta.indexes, *model._meta.constraints)}
+            assert named - stored == set(), model

@@ -24,17 +24,22 @@ from meter.types import Reading
 from stations.models import Station
 from status_notifications.services import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
-from tests.factories import NOON, make_id_tag, make_station, reading, start, start_report, stop, stop_report
+from tests.factories import (
+    NOON,
+    make_id_tag,
+    make_station,
+    reading,
+    report_start,
+    report_stop,
+    start,
+    start_report,
+    stop,
+    stop_report,
+)  # fmt: skip
 from tests.transaction_model import Model
 from transactions.models import OrphanKind, OrphanMessage, StopConflict, Transaction
-from transactions.services import (
-    ConnectionSuperseded,
-    StartAnswer,
-    close_transaction,
-    start_transaction,
-    stop_transaction,
-)
-from transactions.types import StartReport, StopReport
+from transactions.services import ConnectionSuperseded, close_transaction
+from transactions.types import StartAnswer, StartReport, StopReport
 
 _examples = itertools.count(1)
 
@@ -211,9 +216,9 @@ class Machine(RuleBasedStateMachine):
         old = {"station_id": station.pk, "epoch": station.connection_epoch - 1, "received_at": self.now}
         report = start_report(connector_id=connector_id, id_tag=self.prefix + "any", reported_at=self.now)
         with pytest.raises(ConnectionSuperseded):
-            start_transaction(**old, report=report, clock_drift_s=None)
+            report_start(**old, report=report, clock_drift_s=None)
         with pytest.raises(ConnectionSuperseded):
-            stop_transaction(**old, report=stop_report(transaction_ref="0"), payload={}, clock_drift_s=None)
+            report_stop(**old, report=stop_report(transaction_ref="0"), payload={}, clock_drift_s=None)
         message = MeterMessage(station.pk, old["epoch"], connector_id, None, "0", [reading(7.0)], self.now, None)
         assert record_readings(messages=[message]) == [False]
 
@@ -295,7 +300,7 @@ class Machine(RuleBasedStateMachine):
     def _report_start(self, at: int, report: StartReport) -> None:
         known = self.model.resend_of(at, report)
         before = None if known is None else Transaction.objects.get(transaction_id=known.transaction_id)
-        answer = start_transaction(
+        answer = report_start(
             station_id=self.stations[at].pk,
             epoch=self.stations[at].connection_epoch,
             report=report,
@@ -335,7 +340,7 @@ class Machine(RuleBasedStateMachine):
         self._report_stop(at, report)
 
     def _report_stop(self, at: int, report: StopReport) -> None:
-        answer = stop_transaction(
+        answer = report_stop(
             station_id=self.stations[at].pk,
             epoch=self.stations[at].connection_epoch,
             report=report,
@@ -423,7 +428,7 @@ class Session:
         ]
 
     def _send_start(self, machine: "Delivery") -> None:
-        answer = start_transaction(
+        answer = report_start(
             station_id=machine.station.pk,
             epoch=machine.station.connection_epoch,
             report=self.start,
@@ -464,7 +469,7 @@ class Session:
             timestamp_raw=self.ended.isoformat(),
             transaction_data=(self.readings[-1],),
         )
-        answer = stop_transaction(
+        answer = report_stop(
             station_id=machine.station.pk,
             epoch=machine.station.connection_epoch,
             report=report,

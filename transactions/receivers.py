@@ -23,7 +23,8 @@ from transactions.services.remote import (
 )
 from transactions.services.reservation_ends import apply_reservation_answer
 from transactions.services.reservations import check_cancellation, keep_reservation
-from transactions.signals import transaction_started, transaction_stopped
+from transactions.signals import transactions_started, transactions_stopped
+from transactions.types import Started, Stopped
 
 
 @receiver(readings_stored)
@@ -64,15 +65,15 @@ def apply_command(*, command: Command, now: datetime, **kwargs: Any) -> None:
         apply_profile_answer(command=command, now=now)
 
 
-@receiver(transaction_started)
-def link_remote_start(*, pk: int, station_id: int, now: datetime, **kwargs: Any) -> None:
-    """Join a new transaction with the remote start that led to it."""
-    link_started(pk=pk, station_id=station_id, now=now)
+@receiver(transactions_started)
+def link_remote_starts(*, started: list[Started], **kwargs: Any) -> None:
+    """Join new transactions with the remote starts that led to them."""
+    link_started(started=started)
 
 
-@receiver(transaction_stopped)
-def complete_remote_stop(*, station_id: int, transaction_id: int, **kwargs: Any) -> None:
-    """A remote stop has led to what it was to lead to; profiles of the transaction end with it."""
+@receiver(transactions_stopped)
+def complete_remote_stops(*, stopped: list[Stopped], **kwargs: Any) -> None:
+    """Remote stops have led to what they were to lead to; profiles of the transactions end with them."""
     now = timezone.now()
-    complete_stops(station_id=station_id, transaction_id=transaction_id, now=now)
-    end_profiles_of(station_id=station_id, transaction_id=transaction_id, now=now)
+    complete_stops(stopped=stopped, now=now)
+    end_profiles_of(stopped=stopped, now=now)

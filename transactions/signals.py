@@ -2,11 +2,10 @@
 
 from django.dispatch import Signal
 
-transaction_started = Signal()
-"""A StartTransaction was stored for the first time.
+transactions_started = Signal()
+"""StartTransactions were stored for the first time.
 
-Way: publish. Arguments: `pk: int` (the transaction's primary key), `station_id: int`, `now: datetime`. Not sent for a
-resend.
+Way: publish. Arguments: `started: list[Started]`. Not sent for resends.
 """
 
 transaction_data_reported = Signal()
@@ -24,8 +23,8 @@ orphan_adopted = Signal()
 Way: emit. Arguments: `orphan: OrphanMessage`, `transaction: Transaction`. Not sent for stops.
 """
 
-transaction_stopped = Signal()
-"""A transaction was closed, by the station, by staff or by an estimate.
+transactions_stopped = Signal()
+"""Transactions were closed, by the station, by staff or by an estimate.
 
-Way: publish. Arguments: `station_id: int`, `identity: str`, `transaction_id: int`. Not sent for a resend.
+Way: publish. Arguments: `stopped: list[Stopped]`. Not sent for resends.
 """

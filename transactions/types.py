@@ -1,5 +1,7 @@
 """What a station says of a transaction."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -39,3 +41,60 @@ class StopReport(NamedTuple):
     reason: str
     transaction_data: tuple[Any, ...]
     content_hash: bytes
+
+
+class StartMessage(NamedTuple):
+    """A StartTransaction as one connection received it; the arguments of start_transaction()."""
+
+    station_id: int
+    epoch: int
+    report: StartReport
+    received_at: datetime
+    clock_drift_s: float | None
+    is_station_accepted: bool = True
+
+
+class StopMessage(NamedTuple):
+    """A StopTransaction as one connection received it; the arguments of stop_transaction()."""
+
+    station_id: int
+    epoch: int
+    report: StopReport
+    payload: Mapping[str, Any]
+    received_at: datetime
+    clock_drift_s: float | None
+    is_station_accepted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StartAnswer:
+    """What a StartTransaction is answered. `is_cacheable`: the start's time is credible: a repeat is no new start."""
+
+    transaction_id: int
+    id_tag_info: dict[str, str]
+    is_resend: bool
+    is_cacheable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StopAnswer:
+    """What a StopTransaction is answered: idTagInfo only where the message named a tag (OCPP 1.6 §6.50)."""
+
+    id_tag_info: dict[str, str] | None
+    transaction_id: int | None
+
+
+class Started(NamedTuple):
+    """A transaction that was stored for the first time."""
+
+    pk: int
+    station_id: int
+    received_at: datetime
+
+
+class Stopped(NamedTuple):
+    """A transaction that has ended."""
+
+    pk: int
+    station_id: int
+    transaction_id: int

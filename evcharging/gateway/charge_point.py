@@ -167,7 +167,7 @@ class ChargePoint:
             return frames.call_error(unique_id, "InternalError", "")
         reply = frames.call_result(unique_id, result.payload)
         if handler.is_remembered and result.may_be_remembered:
-            await self.process.answers.keep(self.station.station_id, text, reply)
+            self.process.answers.keep(self.station.station_id, text, reply)
         return reply
 
     def _may_send_early(self, action: str) -> bool:

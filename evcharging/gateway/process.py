@@ -36,6 +36,8 @@ from stations.services import (
     touch_stations,
 )
 from status_notifications.services import StatusMessage, record_statuses
+from transactions.services import record_plain_starts, record_plain_stops
+from transactions.types import StartAnswer, StartMessage, StopAnswer, StopMessage
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,12 @@ class GatewayProcess:
         self.tallies = Tallies()
         self.meter_lane: Lane[MeterMessage, bool] = Lane(lambda messages: record_readings(messages=messages))
         self.status_lane: Lane[StatusMessage, bool] = Lane(lambda messages: record_statuses(messages=messages))
+        self.start_lane: Lane[StartMessage, StartAnswer | None] = Lane(
+            lambda messages: record_plain_starts(messages=messages)
+        )
+        self.stop_lane: Lane[StopMessage, StopAnswer | None] = Lane(
+            lambda messages: record_plain_stops(messages=messages)
+        )
         self.claim_lane: Lane[Claim, ClaimedCommand | None] = Lane(lambda claims: claim_commands(claims=claims))
         self.outcome_lane: Lane[CallOutcome, bool] = Lane(lambda outcomes: record_outcomes(outcomes=outcomes))
         self.connections: dict[int, ChargePoint] = {}
@@ -90,6 +98,7 @@ class GatewayProcess:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.tallies.flush()
+        await self.answers.close()
         await self.redis.close()
 
     async def register(self, charge_point: ChargePoint, admission: Admission) -> None:

@@ -11,13 +11,19 @@ from evcharging.gateway.idempotency import forget_answers
 from evcharging.gateway.process import running_process
 from stations.models import Station
 from stations.signals import commands_queued, station_changed
-from transactions.signals import transaction_stopped
+from transactions.signals import transactions_stopped
+from transactions.types import Stopped
 
 
-@receiver(transaction_stopped)
-def forget_answers_of_station(*, station_id: int, **kwargs: Any) -> None:
+@receiver(transactions_stopped)
+def forget_answers_of_stations(*, stopped: list[Stopped], **kwargs: Any) -> None:
     """After a transaction's end the same frame may mean a new start."""
-    forget_answers(station_id)
+    station_ids = [each.station_id for each in stopped]
+    process = running_process()
+    if process is None:
+        forget_answers(station_ids)
+    else:  # no thread waits for a Redis that hangs; it is done before the station's next message is looked up
+        process.loop.call_soon_threadsafe(process.answers.forget, station_ids)
 
 
 @receiver(station_changed)

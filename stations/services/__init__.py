@@ -35,6 +35,7 @@ from stations.services.connection import (
     connect_station,
     current_epochs,
     disconnect_station,
+    hold_epochs,
     owns_station,
     reload_station,
     touch_stations,
@@ -47,7 +48,7 @@ from stations.services.enrolment import (
     set_station_password,
     station_saved,
 )
-from stations.services.follow_ups import complete_follow_up, has_follow_up, tidy_follow_ups
+from stations.services.follow_ups import complete_follow_up, stations_awaiting, tidy_follow_ups
 from stations.services.reports import (
     DeviationCount,
     DeviationKey,
@@ -95,7 +96,7 @@ __all__ = [
     "disconnect_station",
     "forget_strangers",
     "greet_stations",
-    "has_follow_up",
+    "hold_epochs",
     "hold_stations",
     "import_station",
     "integer_value",
@@ -116,6 +117,7 @@ __all__ = [
     "retry_batch",
     "set_station_password",
     "station_saved",
+    "stations_awaiting",
     "stop_batch",
     "tidy_commands",
     "tidy_follow_ups",

@@ -133,6 +133,16 @@ def owns_station(*, station_id: int, epoch: int) -> bool:
         return cursor.fetchone() is not None
 
 
+def hold_epochs(*, station_ids: Iterable[int]) -> dict[int, int]:
+    """Return the owning epoch of each station, held as owns_station() does: for batches that come too late."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, connection_epoch FROM stations_station WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE",
+            [list(set(station_ids))],
+        )
+        return dict(cursor.fetchall())
+
+
 def current_epochs(*, station_ids: Iterable[int]) -> dict[int, int]:
     """Return the owning epoch of each station, not held: for batches, whose rows are safe to store late."""
     with connection.cursor() as cursor:

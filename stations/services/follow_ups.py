@@ -1,6 +1,6 @@
 """What accepted commands lead to: the station back after a reset, firmware installed, a transaction started …"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -91,15 +91,20 @@ def tidy_follow_ups(*, now: datetime) -> int:
     return len(rows)
 
 
-def has_follow_up(*, station_id: int, action: str) -> bool:
-    """Whether the station has such a command awaiting its answer or what follows; a look into two partial indexes."""
+def stations_awaiting(*, station_ids: Iterable[int], action: str) -> set[int]:
+    """Return which stations have such a command whose answer or sequel is to come; a look into partial indexes."""
+    ids = list(set(station_ids))
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM stations_command WHERE station_id = %s AND action = %s AND follow_up = 'waiting' UNION ALL"
-            " SELECT 1 FROM stations_command WHERE station_id = %s AND action = %s AND status = 'sent' LIMIT 1",
-            [station_id, action, station_id, action],
+            """
+            SELECT station_id FROM stations_command
+                WHERE station_id = ANY(%s) AND action = %s AND follow_up = 'waiting'
+            UNION
+            SELECT station_id FROM stations_command WHERE station_id = ANY(%s) AND action = %s AND status = 'sent'
+            """,
+            [ids, action, ids, action],
         )
-        return cursor.fetchone() is not None
+        return {station_id for (station_id,) in cursor.fetchall()}
 
 
 def _complete(command: Command, note: str, now: datetime, is_done: bool) -> None:

@@ -25,7 +25,10 @@ class When(StrEnum):
 
 
 class FaultPoint(NamedTuple):
-    """Every transaction that does `event` to `table` can be held there; `step` is the message that does."""
+    """Every transaction that does `event` to `table` can be held there; `step` is the message that does.
+
+    A plain start is one on a connector that is known: it is stored by the batch.
+    """
 
     step: str
     when: When
@@ -41,6 +44,9 @@ POINTS = [
     FaultPoint("start", When.BEFORE, "INSERT", "transactions_transaction"),
     FaultPoint("start", When.COMMIT, "INSERT", "transactions_transaction"),
     FaultPoint("start", When.COMMITTED, "INSERT", "transactions_transaction"),
+    FaultPoint("plain start", When.BEFORE, "INSERT", "transactions_transaction"),
+    FaultPoint("plain start", When.COMMIT, "INSERT", "transactions_transaction"),
+    FaultPoint("plain start", When.COMMITTED, "INSERT", "transactions_transaction"),
     FaultPoint("sample", When.BEFORE, "INSERT", "meter_series"),
     FaultPoint("sample", When.BEFORE, "INSERT", "meter_values"),
     FaultPoint("sample", When.BEFORE, "UPDATE", "transactions_transaction"),

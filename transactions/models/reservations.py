@@ -69,6 +69,10 @@ class Reservation(models.Model):
                 fields=["expires_at"], condition=models.Q(status__in=["requested", "active"]),
                 name="transactions_reservation_held",
             ),
+            models.Index(
+                fields=["station"], condition=models.Q(status__in=["requested", "active"]),
+                name="transactions_reservation_here",
+            ),
             models.Index(fields=["command"], name="transactions_reservation_cmd"),
             models.Index(fields=["station", "reservation_id"], name="transactions_reservation_ids"),
         ]  # fmt: skip

@@ -88,11 +88,12 @@ class Transaction(models.Model):
         unique=True, db_default=models.Func(models.Value("transactions_transaction_id_seq"), function="nextval"),
         editable=False, help_text="As the station knows it.",
     )  # fmt: skip
-    station = models.ForeignKey(Station, models.PROTECT, related_name="transactions")
-    connector = models.ForeignKey(Connector, models.PROTECT, related_name="transactions")
+    # The indexes below that begin with these columns serve them too.
+    station = models.ForeignKey(Station, models.PROTECT, related_name="transactions", db_index=False)
+    connector = models.ForeignKey(Connector, models.PROTECT, related_name="transactions", db_index=False)
     id_tag = models.CharField("id tag", max_length=255, blank=True, help_text="As reported.")
     id_tag_folded = FoldedIdTagField(max_length=255)
-    tag = models.ForeignKey(IdTag, models.PROTECT, null=True, related_name="transactions")
+    tag = models.ForeignKey(IdTag, models.PROTECT, null=True, related_name="transactions", db_index=False)
     id_tag_info = models.JSONField("idTagInfo", help_text="What the station was answered.")
     accepted = models.BooleanField(help_text="Whether the tag was accepted at the start.")
     reservation_id = models.IntegerField(null=True, blank=True)
@@ -178,6 +179,9 @@ class Transaction(models.Model):
         ]
         indexes = [
             models.Index(fields=["connector", "-started_at"], name="transactions_by_connector"),
+            # What was open at an instant, without reading what ended before it.
+            models.Index(fields=["connector", "stopped_at"], name="transactions_by_connector_end"),
+            models.Index(fields=["tag", "stopped_at"], name="transactions_by_tag_end"),
             models.Index(fields=["station", "-started_at"], name="transactions_by_station"),
             models.Index(fields=["id_tag_folded", "-started_at"], name="transactions_by_id_tag"),
             models.Index(F("started_at").desc(), name="transactions_by_start"),

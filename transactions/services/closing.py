@@ -10,7 +10,8 @@ from django.db import transaction
 from connectors.services import set_last_meter_stop
 from evcharging.events import publish
 from transactions.models import Closing, EstimateCause, Mark, Transaction
-from transactions.signals import transaction_stopped
+from transactions.signals import transactions_stopped
+from transactions.types import Stopped
 
 
 class TransactionNotOpen(Exception):
@@ -111,10 +112,5 @@ def _last_known_at(row: Transaction, now: datetime) -> datetime:
 
 def publish_stopped(row: Transaction) -> None:
     """Tell the others, after commit, that a transaction has ended."""
-    publish(
-        transaction_stopped,
-        Transaction,
-        station_id=row.station_id,
-        identity=row.station.identity,
-        transaction_id=row.transaction_id,
-    )
+    stopped = Stopped(row.pk, row.station_id, row.transaction_id)
+    publish(transactions_stopped, Transaction, stopped=[stopped])

@@ -1,5 +1,6 @@
 """What stations answered about charging profiles, and what ends them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
@@ -7,8 +8,9 @@ from django.db.models import QuerySet
 
 from stations.models import Command, CommandStatus
 from transactions.charging_rules import read_instant
-from transactions.models import ChargingProfile, CompositeSchedule, ProfileStatus, Transaction
+from transactions.models import ChargingProfile, CompositeSchedule, ProfileStatus
 from transactions.services.charging_profiles import profiles_before, replace_profiles
+from transactions.types import Stopped
 
 
 @transaction.atomic
@@ -29,14 +31,11 @@ def apply_profile_answer(*, command: Command, now: datetime) -> None:
         _keep_composite(command, now)
 
 
-def end_profiles_of(*, transaction_id: int, station_id: int, now: datetime) -> int:
-    """End the TxProfiles of a transaction that has ended; return how many."""
-    pk = Transaction.objects.filter(transaction_id=transaction_id).values_list("pk", flat=True).first()
-    if pk is None:
-        return 0
+def end_profiles_of(*, stopped: Iterable[Stopped], now: datetime) -> int:
+    """End the TxProfiles of transactions that have ended; return how many."""
     # Those without an answer too: one may be recorded at this moment, and it saw the transaction open.
     held = (ProfileStatus.REQUESTED, ProfileStatus.ACTIVE)
-    rows = ChargingProfile.objects.filter(transaction_id=pk, station_id=station_id, status__in=held)
+    rows = ChargingProfile.objects.filter(transaction_id__in=[each.pk for each in stopped], status__in=held)
     return rows.update(status=ProfileStatus.ENDED, ended_at=now)
 
 

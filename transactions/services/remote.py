@@ -1,6 +1,6 @@
 """Remote starts and stops: what may be asked for, and which transaction it led to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,11 @@ from connectors.models import Connector, ConnectorStatus
 from id_tags.models import fold_id_tag
 from id_tags.selectors import authorize
 from stations.models import Command, CommandStatus, FollowUp
-from stations.services import CommandRefused, complete_follow_up, has_follow_up, request_command
+from stations.services import CommandRefused, complete_follow_up, request_command, stations_awaiting
 from transactions.charging_rules import BadProfile, check_remote_start_profile
 from transactions.models import Closing, EstimateCause, Transaction
 from transactions.services.charging_profiles import keep_started_profile, limits_of, next_profile_id
+from transactions.types import Started, Stopped
 
 START, STOP = "RemoteStartTransaction", "RemoteStopTransaction"
 
@@ -109,9 +110,10 @@ def check_remote_stop(*, command: Command) -> None:
         raise CommandRefused(f"transaction {wanted} has ended already")
 
 
-def link_started(*, pk: int, station_id: int, now: datetime) -> bool:
-    """Join a new transaction with the remote start that led to it, if one did; once, return whether one was joined."""
-    return has_follow_up(station_id=station_id, action=START) and _link(pk, station_id, now)
+def link_started(*, started: Sequence[Started]) -> int:
+    """Join new transactions with the remote starts that led to them, where one did; each once. Return how many."""
+    awaiting = stations_awaiting(station_ids=[each.station_id for each in started], action=START)
+    return sum(_link(each.pk, each.station_id, each.received_at) for each in started if each.station_id in awaiting)
 
 
 def link_answered(*, command: Command, now: datetime) -> bool:
@@ -163,16 +165,21 @@ def _tag_of(command: Command) -> str:
     return fold_id_tag(str(command.payload.get("idTag", "")))
 
 
-def complete_stops(*, station_id: int, transaction_id: int, now: datetime) -> None:
-    """Complete the remote stops of a transaction that its station has stopped; an estimate of ours stopped nothing."""
-    if not has_follow_up(station_id=station_id, action=STOP):
-        return
-    with transaction.atomic():
-        commands = _awaited(station_id, STOP)
-        if _is_stopped(station_id, transaction_id):
-            for command in commands:
-                if command.payload.get("transactionId") == transaction_id:
-                    _complete_stop(command, now)
+def complete_stops(*, stopped: Sequence[Stopped], now: datetime) -> None:
+    """Complete the remote stops of transactions that their stations stopped; an estimate of ours stopped nothing."""
+    awaiting = stations_awaiting(station_ids=[each.station_id for each in stopped], action=STOP)
+    for each in stopped:
+        if each.station_id in awaiting:
+            _complete_stops_of(each, now)
+
+
+@transaction.atomic
+def _complete_stops_of(stopped: Stopped, now: datetime) -> None:
+    commands = _awaited(stopped.station_id, STOP)
+    if _is_stopped(stopped.station_id, stopped.transaction_id):
+        for command in commands:
+            if command.payload.get("transactionId") == stopped.transaction_id:
+                _complete_stop(command, now)
 
 
 def complete_stop_answered(*, command: Command, now: datetime) -> None:

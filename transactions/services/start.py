@@ -1,6 +1,5 @@
 """StartTransaction: the same start is the same transaction, a refused tag's start is one too."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,8 +19,8 @@ from stations.timing import LATEST_AHEAD, effective_time
 from transactions.models import Closing, Mark, Transaction
 from transactions.services.closing import estimate_end, publish_stopped
 from transactions.services.reservation_ends import use_reservation
-from transactions.signals import transaction_started
-from transactions.types import StartReport
+from transactions.signals import transactions_started
+from transactions.types import StartAnswer, Started, StartReport
 
 MAX_METER_GAP_WH = 1000
 """How far a start's register may be from the previous stop's on its connector before staff should look, Wh."""
@@ -29,16 +28,6 @@ MAX_METER_GAP_WH = 1000
 
 class ConnectionSuperseded(Exception):
     """A newer connection owns the station: the frame is dropped without an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartAnswer:
-    """What a StartTransaction is answered. `is_cacheable`: the start's time is credible: a repeat is no new start."""
-
-    transaction_id: int
-    id_tag_info: dict[str, str]
-    is_resend: bool
-    is_cacheable: bool
 
 
 @transaction.atomic
@@ -77,7 +66,7 @@ def start_transaction(
         marks.append(Mark.REFUSED_TAG)
         if authorization.tag_id is None:
             note_unknown_id_tag(id_tag=report.id_tag, station_id=station_id, now=received_at)
-    if _has_gap(connector, report.meter_start):
+    if has_gap(connector.last_meter_stop_wh, report.meter_start):
         marks.append(Mark.METER_GAP)
     row = Transaction(
         station_id=station_id,
@@ -104,7 +93,7 @@ def start_transaction(
         estimate_end(row, cause="superseded", at=min(started.at, later.started_at))
     row.save(force_insert=True)
     use_reservation(transaction=row, parent_id_tag=info.get("parentIdTag", ""), now=received_at)
-    publish(transaction_started, Transaction, pk=row.pk, station_id=station_id, now=received_at)
+    publish(transactions_started, Transaction, started=[Started(row.pk, station_id, received_at)])
     return StartAnswer(row.transaction_id, info, False, started.is_credible)
 
 
@@ -167,8 +156,8 @@ def _time_marks(report: StartReport, received_at: datetime, is_credible: bool) -
     return [Mark.CLOCK_UNSET]
 
 
-def _has_gap(connector: Connector, meter_start: int | None) -> bool:
-    previous = connector.last_meter_stop_wh
+def has_gap(previous: int | None, meter_start: int | None) -> bool:
+    """Whether a start's register (Wh) is far from the previous stop's."""
     return previous is not None and meter_start is not None and abs(meter_start - previous) > MAX_METER_GAP_WH
 
 

@@ -1,7 +1,6 @@
 """StopTransaction: the first one ends its transaction, equal ones are the same one, different ones are recorded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,15 +18,7 @@ from transactions.services.closing import ReportedEnd, end_as_reported
 from transactions.services.orphans import adopt_or_keep_stop
 from transactions.services.start import ConnectionSuperseded
 from transactions.signals import transaction_data_reported
-from transactions.types import StopReport
-
-
-@dataclass(frozen=True, slots=True)
-class StopAnswer:
-    """What a StopTransaction is answered: idTagInfo only where the message named a tag (OCPP 1.6 §6.50)."""
-
-    id_tag_info: dict[str, str] | None
-    transaction_id: int | None
+from transactions.types import StopAnswer, StopReport
 
 
 @transaction.atomic

@@ -18,6 +18,7 @@ from tests.factories import NOON, make_id_tag, make_station, start, stop, transa
 from transactions.models import ChargingProfile, Transaction
 from transactions.services import close_transaction
 from transactions.services.remote import link_started, request_remote_start, request_remote_stop
+from transactions.types import Started
 
 pytestmark = pytest.mark.django_db
 Committing = Callable[..., AbstractContextManager[Any]]
@@ -95,7 +96,7 @@ def test_start_repeated_is_joined_once(station, started):
     at = timezone.now()
     row = started(at=at)
     assert started(at=at) == row
-    assert not link_started(pk=row.pk, station_id=station.pk, now=at)
+    assert not link_started(started=[Started(row.pk, station.pk, at)])
     assert follow_up(first)[0] == "done"
     assert follow_up(second) == ("waiting", "")
 
@@ -334,4 +335,4 @@ def test_station_without_commands_is_not_asked_further(django_assert_num_queries
     station = make_station()
     row = transaction_of(start(station))
     with django_assert_num_queries(1):
-        assert not link_started(pk=row.pk, station_id=station.pk, now=NOON)
+        assert not link_started(started=[Started(row.pk, station.pk, NOON)])

@@ -18,6 +18,7 @@ from stations import services as stations
 from status_notifications.services import StatusMessage
 from transactions import services as transactions
 from transactions.services import ConnectionSuperseded
+from transactions.types import StartMessage, StopMessage
 
 if TYPE_CHECKING:
     from evcharging.gateway.charge_point import ChargePoint
@@ -110,15 +111,17 @@ async def start_transaction(message: Message) -> Answer:
         message.payload, original=message.original, zone=charge_point.zone, deviations=message.deviations
     )
     charge_point.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=False)
-    started = await domain.committed(
-        transactions.start_transaction,
-        station_id=charge_point.station.station_id,
-        epoch=charge_point.station.epoch,
-        report=report,
-        received_at=message.received_at,
-        clock_drift_s=charge_point.clock_drift.seconds,
-        is_station_accepted=charge_point.is_accepted,
+    start = StartMessage(
+        charge_point.station.station_id,
+        charge_point.station.epoch,
+        report,
+        message.received_at,
+        charge_point.clock_drift.seconds,
+        charge_point.is_accepted,
     )
+    started = await charge_point.process.start_lane.submit(start)
+    if started is None:
+        started = await domain.committed(transactions.start_transaction, **start._asdict())
     if charge_point.station.response_delay_ms:
         await asyncio.sleep(charge_point.station.response_delay_ms / 1000)
     return Answer(
@@ -134,16 +137,18 @@ async def stop_transaction(message: Message) -> Answer:
         message.payload, original=message.original, zone=charge_point.zone, deviations=message.deviations
     )
     charge_point.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=False)
-    stopped = await domain.committed(
-        transactions.stop_transaction,
-        station_id=charge_point.station.station_id,
-        epoch=charge_point.station.epoch,
-        report=report,
-        payload=message.original,
-        received_at=message.received_at,
-        clock_drift_s=charge_point.clock_drift.seconds,
-        is_station_accepted=charge_point.is_accepted,
+    stop = StopMessage(
+        charge_point.station.station_id,
+        charge_point.station.epoch,
+        report,
+        message.original,
+        message.received_at,
+        charge_point.clock_drift.seconds,
+        charge_point.is_accepted,
     )
+    stopped = await charge_point.process.stop_lane.submit(stop)
+    if stopped is None:
+        stopped = await domain.committed(transactions.stop_transaction, **stop._asdict())
     if stopped.transaction_id is None or stopped.transaction_id != report.transaction_id:
         logger.warning(
             "%s stopped transaction %s, which it does not have: %s",

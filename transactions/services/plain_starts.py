@@ -1,0 +1,235 @@
+"""Starts by the batch: those that leave nothing to decide, in a few statements whatever their number.
+
+start_transaction() has the rules and remains the one place that knows all of them. Here the facts are read for a whole
+batch under the same locks in the same order (station → connector → tag); where they show anything but a new start of a
+known tag that may charge, on a free connector, the start is left to it.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from evcharging.events import publish
+from id_tags.models import fold_id_tag
+from id_tags.selectors import authorization_of
+from id_tags.services import lock_tags
+from id_tags.types import Authorization
+from stations.services import hold_epochs
+from stations.timing import effective_time
+from transactions.models import Transaction
+from transactions.services.start import has_gap
+from transactions.signals import transactions_started
+from transactions.types import StartAnswer, Started, StartMessage
+
+
+class _Candidate(NamedTuple):
+    """A start that may be plain. `place` is where it stands in the batch, `last_meter_stop` the connector's, Wh."""
+
+    place: int
+    message: StartMessage
+    connector_pk: int
+    last_meter_stop: int | None
+    folded: str
+
+
+Accepted = tuple[_Candidate, Authorization]
+
+
+@transaction.atomic
+def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer | None]:
+    """Store the plain starts of a batch in one database transaction.
+
+    :returns: for each message its answer, or None: it is not stored, and start_transaction() decides about it.
+    """
+    answers: list[StartAnswer | None] = [None] * len(messages)
+    free = _only_free(_lock_connectors(_possible(messages)))
+    tags = lock_tags(id_tags=[each.message.report.id_tag for each in free])
+    judged = [(each, authorization_of(tags.get(each.folded), each.message.received_at)) for each in free]
+    accepted = _only_accepted(judged)
+    if not accepted:
+        transaction.set_rollback(True)  # there are but locks: nothing to wait for the disk for
+        return answers
+    stored = _insert(accepted)
+    started = []
+    for candidate, authorization in accepted:
+        pk, transaction_id = stored[candidate.connector_pk]
+        answers[candidate.place] = StartAnswer(transaction_id, authorization.id_tag_info(), False, True)
+        started.append(Started(pk, candidate.message.station_id, candidate.message.received_at))
+    publish(transactions_started, Transaction, started=started)
+    return answers
+
+
+def _possible(messages: Sequence[StartMessage]) -> list[tuple[int, StartMessage]]:
+    """Return the complete starts, with their places, of accepted stations that their connection still owns."""
+    epochs = hold_epochs(station_ids=[message.station_id for message in messages])
+    return [
+        (index, message)
+        for index, message in enumerate(messages)
+        if epochs.get(message.station_id) == message.epoch and message.is_station_accepted and _is_complete(message)
+    ]
+
+
+def _is_complete(message: StartMessage) -> bool:
+    report = message.report
+    _, is_credible = effective_time(
+        reported_at=report.reported_at, received_at=message.received_at, clock_drift_s=message.clock_drift_s
+    )
+    return (
+        is_credible
+        and report.connector_id > 0
+        and report.timestamp_raw is not None
+        and report.meter_start is not None
+        and report.meter_start_raw is not None
+    )
+
+
+def _lock_connectors(possible: Sequence[tuple[int, StartMessage]]) -> list[_Candidate]:
+    """Lock the connectors that are known; of several starts of a connector or a tag the first is a candidate."""
+    wanted = {(message.station_id, message.report.connector_id) for _, message in possible}
+    if not wanted:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT c.station_id, c.connector_id, c.id, c.last_meter_stop_wh
+            FROM connectors_connector c
+            JOIN unnest(%s::bigint[], %s::int[]) AS v(station_id, connector_id)
+                ON c.station_id = v.station_id AND c.connector_id = v.connector_id
+            ORDER BY c.station_id, c.connector_id
+            FOR NO KEY UPDATE OF c
+            """,
+            [list(column) for column in zip(*wanted, strict=True)],
+        )
+        outlets = {(station_id, number): (pk, last) for station_id, number, pk, last in cursor.fetchall()}
+    candidates = []
+    taken: set[int | str] = set()
+    for index, message in possible:
+        outlet = outlets.get((message.station_id, message.report.connector_id))
+        folded = fold_id_tag(message.report.id_tag)
+        if outlet is not None and taken.isdisjoint((outlet[0], folded)):
+            taken |= {outlet[0], folded}
+            candidates.append(_Candidate(index, message, *outlet, folded))
+    return candidates
+
+
+_FREE_SQL = """
+    SELECT v.place
+    FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[],
+                %s::timestamptz[], %s::bigint[])
+        AS v(place, connector, station, outlet, tag, timestamp_raw, meter_start_raw, at, reservation_id)
+    WHERE NOT EXISTS (
+        SELECT FROM transactions_transaction t
+        WHERE t.station_id = v.station AND t.reported_connector_id = v.outlet AND t.id_tag_folded = v.tag
+            AND t.start_timestamp_raw = v.timestamp_raw AND t.meter_start_raw = v.meter_start_raw
+            AND t.start_is_credible)
+    AND NOT EXISTS (
+        SELECT FROM transactions_transaction t
+        WHERE t.station_id = v.station AND t.reported_connector_id = v.outlet AND t.id_tag_folded = v.tag
+            AND t.start_timestamp_raw = v.timestamp_raw AND t.meter_start_raw = v.meter_start_raw
+            AND t.id_seen_at IS NULL)
+    AND NOT EXISTS (
+        SELECT FROM transactions_transaction t WHERE t.connector_id = v.connector AND t.closing = 'open')
+    AND NOT EXISTS (
+        SELECT FROM transactions_transaction t WHERE t.connector_id = v.connector AND t.stopped_at > v.at)
+    AND NOT EXISTS (
+        SELECT FROM transactions_reservation r
+        WHERE r.station_id = v.station AND r.status IN ('requested', 'active'))
+    AND NOT EXISTS (
+        SELECT FROM transactions_reservation r
+        WHERE r.station_id = v.station AND r.reservation_id = v.reservation_id)
+"""
+
+
+def _only_free(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Leave out resends, starts on connectors that something else was on by then, and those a reservation is for."""
+    if not candidates:
+        return []
+    rows = [
+        (
+            each.place, each.connector_pk, each.message.station_id, each.message.report.connector_id, each.folded,
+            each.message.report.timestamp_raw, each.message.report.meter_start_raw, each.message.report.reported_at,
+            each.message.report.reservation_id,
+        )
+        for each in candidates
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_FREE_SQL, [list(column) for column in zip(*rows, strict=True)])
+        free = {index for (index,) in cursor.fetchall()}
+    return [each for each in candidates if each.place in free]
+
+
+_COUNT_SQL = """
+    SELECT v.place,
+        (SELECT count(*) FROM transactions_transaction t
+            WHERE t.tag_id = v.tag AND t.stopped_at IS NULL AND t.accepted AND t.started_at <= v.at
+                AND t.last_message_at >= v.silent_since)
+        + (SELECT count(*) FROM transactions_transaction t
+            WHERE t.tag_id = v.tag AND t.stopped_at > v.at AND t.accepted AND t.started_at <= v.at)
+    FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS v(place, tag, at, silent_since)
+"""
+
+
+def _only_accepted(judged: Sequence[Accepted]) -> list[Accepted]:
+    """Leave out starts of tags that may not charge, or not once more, or whose group has the limit."""
+    limited = [
+        (each.place, authorization.tag_id, each.message.report.reported_at, _silent_since(each.message.received_at))
+        for each, authorization in judged
+        if authorization.limit is not None
+    ]
+    counts: dict[int, int] = {}
+    if limited:
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT_SQL, [list(column) for column in zip(*limited, strict=True)])
+            counts = dict(cursor.fetchall())
+    return [
+        (each, authorization)
+        for each, authorization in judged
+        if authorization.is_accepted
+        and authorization.limit_group_id is None
+        and (authorization.limit is None or counts[each.place] < authorization.limit)
+    ]
+
+
+def _silent_since(received_at: datetime) -> datetime:
+    return received_at - timedelta(hours=settings.TX_STALE_H)
+
+
+_INSERT_SQL = """
+    INSERT INTO transactions_transaction
+        (station_id, connector_id, reported_connector_id, id_tag, id_tag_folded, tag_id, id_tag_info, reservation_id,
+         start_timestamp_raw, meter_start_raw, meter_start, started_at, start_reported_at, start_received_at,
+         last_message_at, marks,
+         accepted, start_is_credible, closing, energy_wh, stop_reason, stop_id_tag, estimate_cause, closed_by,
+         close_note)
+    SELECT v.station, v.connector, v.outlet, v.id_tag, v.folded, v.tag, v.info::jsonb, v.reservation_id,
+        v.timestamp_raw, v.meter_start_raw, v.meter_start, v.at, v.at, v.received_at,
+        v.received_at, CASE WHEN v.has_gap THEN ARRAY['meter_gap'] ELSE ARRAY[]::text[] END,
+        true, true, 'open', 0, '', '', '', '', ''
+    FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::int[],
+                %s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::bool[])
+        AS v(station, connector, outlet, id_tag, folded, tag, info, reservation_id, timestamp_raw, meter_start_raw,
+             meter_start, at, received_at, has_gap)
+    RETURNING connector_id, id, transaction_id
+"""
+
+
+def _insert(accepted: Sequence[Accepted]) -> dict[int, tuple[int, int]]:
+    """Store transactions; return primary key and transaction id by the connector's primary key."""
+    rows = []
+    for each, authorization in accepted:
+        message, report = each.message, each.message.report
+        rows.append(
+            (
+                message.station_id, each.connector_pk, report.connector_id, report.id_tag, each.folded,
+                authorization.tag_id, json.dumps(authorization.id_tag_info()), report.reservation_id,
+                report.timestamp_raw, report.meter_start_raw, report.meter_start, report.reported_at,
+                message.received_at, has_gap(each.last_meter_stop, report.meter_start),
+            )
+        )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT_SQL, [list(column) for column in zip(*rows, strict=True)])
+        return {connector_pk: (pk, transaction_id) for connector_pk, pk, transaction_id in cursor.fetchall()}

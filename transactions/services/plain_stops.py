@@ -1,0 +1,166 @@
+"""Stops by the batch: those that end an open transaction as one expects, in a few statements whatever their number.
+
+stop_transaction() has the rules and remains the one place that knows all of them. Here the facts are read for a whole
+batch under the same locks in the same order (station → connector → transaction); where they show anything but the
+first stop of an open transaction after its start, the stop is left to it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from evcharging.events import publish
+from id_tags.models import fold_id_tag
+from id_tags.selectors import authorization_of, tags_by_folded
+from stations.services import hold_epochs
+from stations.timing import effective_time
+from transactions.models import Closing, Transaction
+from transactions.signals import transactions_stopped
+from transactions.types import StopAnswer, StopMessage, Stopped
+
+
+class _Row(NamedTuple):
+    """A locked transaction. `is_latest`: nothing began after it on its connector."""
+
+    pk: int
+    station_id: int
+    closing: str
+    started_at: datetime
+    meter_start: int | None
+    is_latest: bool
+
+
+@transaction.atomic
+def record_plain_stops(*, messages: Sequence[StopMessage]) -> list[StopAnswer | None]:
+    """Store the plain stops of a batch in one database transaction.
+
+    :returns: for each message its answer, or None: it is not stored, and stop_transaction() decides about it.
+    """
+    answers: list[StopAnswer | None] = [None] * len(messages)
+    possible = _possible(messages)
+    tags = tags_by_folded(id_tags=[message.report.id_tag for _, message in possible if message.report.id_tag])
+    rows = _lock([message.report.transaction_id for _, message in possible])
+    plain: dict[int, StopMessage] = {}
+    for index, message in possible:
+        report = message.report
+        row = rows.get(report.transaction_id)
+        if row is None or row.pk in plain or not _is_plain(row, message):
+            continue
+        info = None
+        if report.id_tag is not None:
+            tag = tags.get(fold_id_tag(report.id_tag))
+            if tag is None:
+                continue
+            info = authorization_of(tag, message.received_at).id_tag_info()
+        plain[row.pk] = message
+        answers[index] = StopAnswer(info, report.transaction_id)
+    if not plain:
+        transaction.set_rollback(True)  # there are but locks: nothing to wait for the disk for
+        return answers
+    stopped = _update(plain)
+    publish(transactions_stopped, Transaction, stopped=stopped)
+    return answers
+
+
+def _possible(messages: Sequence[StopMessage]) -> list[tuple[int, StopMessage]]:
+    """Return the complete stops, with their places, of accepted stations that their connection still owns."""
+    epochs = hold_epochs(station_ids=[message.station_id for message in messages])
+    return [
+        (index, message)
+        for index, message in enumerate(messages)
+        if epochs.get(message.station_id) == message.epoch and message.is_station_accepted and _is_complete(message)
+    ]
+
+
+def _is_complete(message: StopMessage) -> bool:
+    report = message.report
+    _, is_credible = effective_time(
+        reported_at=report.reported_at, received_at=message.received_at, clock_drift_s=message.clock_drift_s
+    )
+    return (
+        is_credible
+        and report.transaction_id is not None
+        and report.meter_stop is not None
+        and not report.transaction_data
+    )
+
+
+_LOCK_CONNECTORS_SQL = """
+    SELECT c.id
+    FROM connectors_connector c
+    JOIN transactions_transaction t ON t.connector_id = c.id
+    WHERE t.transaction_id = ANY(%s)
+    ORDER BY c.station_id, c.connector_id
+    FOR NO KEY UPDATE OF c
+"""
+_LOCK_SQL = """
+    SELECT t.transaction_id, t.id, t.station_id, t.closing, t.started_at, t.meter_start,
+        NOT EXISTS (
+            SELECT FROM transactions_transaction later
+            WHERE later.connector_id = t.connector_id AND later.started_at > t.started_at)
+    FROM transactions_transaction t
+    WHERE t.transaction_id = ANY(%s)
+    ORDER BY t.id
+    FOR NO KEY UPDATE OF t
+"""
+
+
+def _lock(transaction_ids: Sequence[int | None]) -> dict[int | None, _Row]:
+    """Lock transactions, whoever's they are, after their connectors; return them by their ids."""
+    if not transaction_ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_CONNECTORS_SQL, [list(transaction_ids)])
+        cursor.execute(_LOCK_SQL, [list(transaction_ids)])
+        return {transaction_id: _Row(*values) for transaction_id, *values in cursor.fetchall()}
+
+
+def _is_plain(row: _Row, message: StopMessage) -> bool:
+    report = message.report
+    return (
+        row.station_id == message.station_id
+        and row.closing == Closing.OPEN
+        and row.is_latest
+        and report.reported_at is not None
+        and report.reported_at >= row.started_at
+        and report.meter_stop is not None
+        and (row.meter_start is None or report.meter_stop >= row.meter_start)
+    )
+
+
+_UPDATE_SQL = """
+    UPDATE transactions_transaction AS t SET
+        closing = 'reported', stopped_at = v.at, stop_reported_at = v.at, stop_received_at = v.received_at,
+        stop_reason = v.reason, stop_id_tag = v.id_tag, stop_digest = v.digest, meter_stop = v.meter_stop,
+        energy_wh = CASE WHEN t.meter_start IS NULL THEN t.energy_wh ELSE v.meter_stop - t.meter_start END,
+        power_w = NULL, last_message_at = GREATEST(t.last_message_at, v.received_at),
+        id_seen_at = COALESCE(t.id_seen_at, v.received_at)
+    FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::uuid[], %s::bigint[])
+        AS v(pk, at, received_at, reason, id_tag, digest, meter_stop)
+    WHERE t.id = v.pk
+    RETURNING t.id, t.station_id, t.transaction_id, t.connector_id, t.meter_stop
+"""
+_UPDATE_CONNECTORS_SQL = """
+    UPDATE connectors_connector AS c SET last_meter_stop_wh = v.meter_stop
+    FROM unnest(%s::bigint[], %s::bigint[]) AS v(pk, meter_stop)
+    WHERE c.id = v.pk
+"""
+
+
+def _update(plain: Mapping[int, StopMessage]) -> list[Stopped]:
+    """End transactions, by primary key, as their stations say, and note the registers on their connectors."""
+    values = [
+        (
+            pk, message.report.reported_at, message.received_at, message.report.reason, message.report.id_tag or "",
+            UUID(bytes=message.report.content_hash), message.report.meter_stop,
+        )
+        for pk, message in plain.items()
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE_SQL, [list(column) for column in zip(*values, strict=True)])
+        rows = cursor.fetchall()
+        cursor.execute(_UPDATE_CONNECTORS_SQL, [[row[3] for row in rows], [row[4] for row in rows]])
+    return [Stopped(pk, station_id, transaction_id) for pk, station_id, transaction_id, _, _ in rows]

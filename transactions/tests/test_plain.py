@@ -1,0 +1,318 @@
+"""Starts and stops by the batch: what is plain is stored as one by one, and the rest is left alone."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connectors.models import Connector
+from id_tags.models import IdTagGroup
+from stations.models import Station
+from tests.commanding import request
+from tests.factories import (
+    NOON,
+    make_id_tag,
+    make_station,
+    reading,
+    report_start,
+    start,
+    start_report,
+    stop,
+    stop_report,
+    transaction_of,
+)
+from transactions.models import Mark, Reservation, Transaction
+from transactions.services import record_plain_starts, record_plain_stops, start_transaction, stop_transaction
+from transactions.types import StartMessage, StopMessage
+
+pytestmark = pytest.mark.django_db
+LATER = NOON + timedelta(hours=2)
+
+
+def make_outlets(count: int) -> list[Station]:
+    """Stations with a known connector 1, and each an accepted tag of its own name."""
+    stations = [make_station() for _ in range(count)]
+    Connector.objects.bulk_create(Connector(station=station, connector_id=1) for station in stations)
+    for station in stations:
+        make_id_tag(station.identity)
+    return stations
+
+
+def start_message(
+    station: Station, *, drift: float | None = None, is_accepted: bool = True, **fields: Any
+) -> StartMessage:
+    fields = {"at": NOON, "id_tag": station.identity} | fields
+    epoch = fields.pop("epoch", station.connection_epoch)
+    received_at = fields.pop("received_at", fields["at"] or NOON)
+    return StartMessage(station.pk, epoch, start_report(**fields), received_at, drift, is_accepted)
+
+
+def stop_message(
+    station: Station,
+    transaction_id: int | None,
+    *,
+    drift: float | None = None,
+    is_accepted: bool = True,
+    **fields: Any,
+) -> StopMessage:
+    fields = {"at": LATER} | fields
+    epoch = fields.pop("epoch", station.connection_epoch)
+    report = stop_report(transaction_id=transaction_id, **fields)
+    return StopMessage(station.pk, epoch, report, {}, fields["at"] or LATER, drift, is_accepted)
+
+
+def test_batch_of_plain_starts_and_stops_costs_as_many_statements_as_one():
+    def statements(stations: list[Station]) -> tuple[int, int]:
+        with CaptureQueriesContext(connection) as started:
+            answers = record_plain_starts(messages=[start_message(station) for station in stations])
+        assert [answer.id_tag_info for answer in answers] == [{"status": "Accepted"}] * len(stations)
+        with CaptureQueriesContext(connection) as stopped:
+            stops = record_plain_stops(
+                messages=[
+                    stop_message(station, answer.transaction_id, id_tag=station.identity)
+                    for station, answer in zip(stations, answers, strict=True)
+                ]
+            )
+        assert [stop.transaction_id for stop in stops] == [answer.transaction_id for answer in answers]
+        return len(started), len(stopped)
+
+    few, many = statements(make_outlets(1)), statements(make_outlets(30))
+    assert few == many
+    assert sum(many) <= 20
+    assert set(Transaction.objects.values_list("closing", "energy_wh")) == {("reported", 5000.0)}
+
+
+def test_answers_belong_to_their_messages():
+    stations = make_outlets(5)
+    messages = [start_message(station) for station in reversed(stations)]
+    messages.insert(2, start_message(make_station()))
+    answers = record_plain_starts(messages=messages)
+    assert answers[2] is None
+    for message, answer in zip(messages, answers, strict=True):
+        if answer is not None:
+            row = transaction_of(answer)
+            assert (row.station_id, row.id_tag) == (message.station_id, message.report.id_tag)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"epoch": 0},
+        {"is_accepted": False},
+        {"drift": 90_000.0},
+        {"connector_id": 0},
+        {"connector_id": 2},
+        {"at": None},
+        {"at": NOON + timedelta(hours=1), "received_at": NOON},
+        {"timestamp_raw": None},
+        {"meter_start": None},
+        {"id_tag": "NOBODY"},
+        {"id_tag": ""},
+        {"id_tag": "BLOCKED"},
+        {"id_tag": "EXPIRED"},
+        {"id_tag": "GROUPED"},
+        {"id_tag": "BUSY"},
+    ],
+    ids=lambda fields: " ".join(f"{name}={value}" for name, value in fields.items()),
+)
+def test_start_that_leaves_something_to_decide_is_left_alone(fields):
+    (station,) = make_outlets(1)
+    group = IdTagGroup.objects.create(parent_id_tag="G", max_active_transactions=3)
+    make_id_tag("BLOCKED", status="Blocked")
+    make_id_tag("EXPIRED", expires_at=NOON)
+    make_id_tag("GROUPED", group=group)
+    make_id_tag("BUSY")
+    start(make_station(), id_tag="BUSY", at=NOON - timedelta(hours=1))
+    before = Transaction.objects.count()
+    assert record_plain_starts(messages=[start_message(station, **fields)]) == [None]
+    assert Transaction.objects.count() == before
+
+
+def test_start_is_left_alone_where_the_connector_is_not_free():
+    running, stopped, again, free = make_outlets(4)
+    make_id_tag("OTHER", max_active_transactions=0)
+    record_plain_starts(messages=[start_message(running, id_tag="OTHER", at=NOON - timedelta(hours=1))])
+    earlier = start(stopped, id_tag="OTHER", at=NOON - timedelta(hours=1))
+    stop(stopped, transaction_id=earlier.transaction_id, at=NOON + timedelta(minutes=1))
+    start(again, id_tag=again.identity)
+    messages = [start_message(station) for station in (running, stopped, again, free)]
+    assert [answer is not None for answer in record_plain_starts(messages=messages)] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("status", ["requested", "active"])
+def test_start_is_left_alone_where_a_reservation_is_held(status):
+    (station,) = make_outlets(1)
+    payload = {"connectorId": 1, "expiryDate": "2030-01-01T00:00:00Z", "idTag": station.identity, "reservationId": 7}
+    request(station, "ReserveNow", payload, waits_s=600)
+    assert Reservation.objects.update(status=status) == 1
+    assert record_plain_starts(messages=[start_message(station)]) == [None]
+    Reservation.objects.update(status="expired")
+    assert record_plain_starts(messages=[start_message(station, reservation_id=7)]) == [None]
+    (answer,) = record_plain_starts(messages=[start_message(station, reservation_id=8)])
+    assert answer is not None
+
+
+def test_of_two_starts_of_a_tag_one_is_plain_and_the_other_counts_it():
+    one, two = make_outlets(2)
+    messages = [start_message(one, id_tag=one.identity), start_message(two, id_tag=one.identity.lower())]
+    first, second = record_plain_starts(messages=messages)
+    assert (first is not None, second) == (True, None)
+    assert start_transaction(**messages[1]._asdict()).id_tag_info == {"status": "ConcurrentTx"}
+
+
+def test_tags_with_higher_limits_and_without_are_counted():
+    stations = make_outlets(4)
+    make_id_tag("TWO", max_active_transactions=2)
+    answers = [record_plain_starts(messages=[start_message(station, id_tag="TWO")])[0] for station in stations[:3]]
+    assert [answer is not None for answer in answers] == [True, True, False]
+    make_id_tag("ANY", max_active_transactions=0)
+    start(make_station(), id_tag="ANY")
+    assert record_plain_starts(messages=[start_message(stations[3], id_tag="ANY")])[0] is not None
+
+
+def test_silent_transaction_does_not_count():
+    one, two = make_outlets(2)
+    start(one, id_tag=two.identity, at=NOON - timedelta(hours=25))
+    assert record_plain_starts(messages=[start_message(two)])[0] is not None
+
+
+def test_gap_to_the_previous_stop_is_marked():
+    near, far = make_outlets(2)
+    Connector.objects.filter(station=near).update(last_meter_stop_wh=1500)
+    Connector.objects.filter(station=far).update(last_meter_stop_wh=9000)
+    answers = record_plain_starts(messages=[start_message(near), start_message(far)])
+    assert [transaction_of(answer).marks for answer in answers] == [[], [Mark.METER_GAP]]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"epoch": 0},
+        {"is_accepted": False},
+        {"drift": 90_000.0},
+        {"at": None},
+        {"at": NOON - timedelta(seconds=1)},
+        {"meter_stop": None},
+        {"meter_stop": 999},
+        {"transaction_data": (reading(),)},
+        {"id_tag": "NOBODY"},
+    ],
+    ids=lambda fields: " ".join(name for name in fields),
+)
+def test_stop_that_leaves_something_to_decide_is_left_alone(fields):
+    (station,) = make_outlets(1)
+    (answer,) = record_plain_starts(messages=[start_message(station)])
+    assert record_plain_stops(messages=[stop_message(station, answer.transaction_id, **fields)]) == [None]
+    assert transaction_of(answer).is_open
+
+
+def test_stop_is_left_alone_unless_its_transaction_is_open_and_the_latest():
+    one, two = make_outlets(2)
+    (answer,) = record_plain_starts(messages=[start_message(one)])
+    transaction_id = answer.transaction_id
+    assert record_plain_stops(messages=[stop_message(two, transaction_id)]) == [None]
+    assert record_plain_stops(messages=[stop_message(one, None), stop_message(one, 2**31 - 1)]) == [None, None]
+    message = stop_message(one, transaction_id)
+    assert record_plain_stops(messages=[message, message])[1] is None
+    assert record_plain_stops(messages=[message]) == [None]
+    older = start(one, at=NOON - timedelta(hours=3), id_tag="OTHER")
+    Transaction.objects.filter(pk=transaction_of(older).pk).update(closing="open", stopped_at=None)
+    assert record_plain_stops(messages=[stop_message(one, older.transaction_id)]) == [None]
+
+
+# Twins: what the batch stores is what the rules store
+
+
+moments = st.integers(0, 3).map(lambda minutes: NOON + timedelta(minutes=minutes))
+starts = st.fixed_dictionaries(
+    {
+        "id_tag": st.sampled_from(["plain", "two", "any", "nobody"]),
+        "at": moments,
+        "meter_start": st.sampled_from([0, 1000, 5000]),
+        "reservation_id": st.sampled_from([None, 0, 12]),
+    }
+)
+stops = st.fixed_dictionaries(
+    {
+        "id_tag": st.sampled_from([None, "plain", "nobody"]),
+        "at": moments.map(lambda at: at + timedelta(hours=1)),
+        "meter_stop": st.sampled_from([None, 1000, 9000]),
+        "reason": st.sampled_from(["Local", "Remote"]),
+    }
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sessions=st.lists(st.tuples(st.integers(1, 2), starts, st.none() | stops), min_size=1, max_size=5))
+def test_rows_and_answers_are_those_of_the_rules(
+    sessions: list[tuple[int, dict[str, Any], dict[str, Any] | None]],
+) -> None:
+    def told(*, by_batch: bool) -> list[object]:
+        station = make_station()
+        tags = {name: f"{station.identity}-{name}" for name in ("plain", "two", "any", "nobody")}
+        make_id_tag(tags["plain"])
+        make_id_tag(tags["two"], max_active_transactions=2)
+        make_id_tag(tags["any"], max_active_transactions=0)
+        Connector.objects.bulk_create(Connector(station=station, connector_id=number) for number in (1, 2))
+        answers: list[Any] = []
+        for connector_id, begin, end in sessions:
+            start_ = start_message(station, connector_id=connector_id, **(begin | {"id_tag": tags[begin["id_tag"]]}))
+            plain = record_plain_starts(messages=[start_])[0] if by_batch else None
+            started = plain or start_transaction(**start_._asdict())
+            answers.append((started.id_tag_info, started.is_resend, started.is_cacheable))
+            if end is not None:
+                tag = None if end["id_tag"] is None else tags[end["id_tag"]]
+                stop_ = stop_message(
+                    station, started.transaction_id, content_hash=repr(end).encode()[:16], **(end | {"id_tag": tag})
+                )
+                halted = (record_plain_stops(messages=[stop_])[0] if by_batch else None) or stop_transaction(
+                    **stop_._asdict()
+                )
+                answers.append(halted.id_tag_info)
+        rows = Transaction.objects.filter(station=station).order_by("pk").select_related("connector")
+        marks = [sorted(row.marks) for row in rows]
+        ignored = {
+            "id",
+            "marks",
+            "transaction_id",
+            "station",
+            "connector",
+            "tag",
+            "id_tag",
+            "stop_id_tag",
+            "id_tag_folded",
+        }
+        fields = [field.attname for field in Transaction._meta.concrete_fields if field.name not in ignored]
+        suffixes = [(row.id_tag.rpartition("-")[2], row.stop_id_tag.rpartition("-")[2]) for row in rows]
+        registers = list(station.connectors.order_by("connector_id").values_list("last_meter_stop_wh", flat=True))
+        return [answers, suffixes, registers, marks, *([getattr(row, name) for name in fields] for row in rows)]
+
+    assert told(by_batch=True) == told(by_batch=False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_tag_at_many_stations_at_once_charges_once():
+    make_id_tag("SHARED")
+    stations = make_outlets(12)
+    infos: list[dict[str, str]] = []
+
+    def run(report: Callable[..., Any], share: list[Station]) -> None:
+        for station in share:
+            infos.append(report(**start_message(station, id_tag="SHARED")._asdict()).id_tag_info)
+        connection.close()
+
+    threads = [
+        threading.Thread(target=run, args=(report_start if number % 2 else start_transaction, stations[number::4]))
+        for number in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(info["status"] for info in infos) == ["Accepted"] + ["ConcurrentTx"] * 11
