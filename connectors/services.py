@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from connectors.models import Connector
+from evcharging.prepared import columns, run_prepared
 from stations.models import Command
 from stations.services import CommandRefused, complete_follow_up, request_command
 
@@ -61,26 +62,25 @@ def apply_statuses(*, statuses: Iterable[StatusAt]) -> None:
     if not latest:
         return
     rows = [latest[key] for key in sorted(latest)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO connectors_connector AS c
-                (station_id, connector_id, label, wanted_availability, status_at, status, error_code, info, vendor_id,
-                 vendor_error_code, status_reported_at, status_received_at)
-            SELECT v.station_id, v.connector_id, '', '', v.effective_at, v.status, v.error_code, v.info, v.vendor_id,
-                   v.vendor_error_code, v.reported_at, v.received_at
-            FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[],
-                        %s::text[], %s::timestamptz[], %s::timestamptz[])
-                AS v(station_id, connector_id, effective_at, status, error_code, info, vendor_id, vendor_error_code,
-                     reported_at, received_at)
-            ON CONFLICT (station_id, connector_id) DO UPDATE SET
-                status_at = excluded.status_at, status = excluded.status, error_code = excluded.error_code,
-                info = excluded.info, vendor_id = excluded.vendor_id, vendor_error_code = excluded.vendor_error_code,
-                status_reported_at = excluded.status_reported_at, status_received_at = excluded.status_received_at
-            WHERE c.status_at IS NULL OR c.status_at <= excluded.status_at
-            """,
-            [list(column) for column in zip(*rows, strict=True)],
-        )
+    run_prepared(
+        """
+        INSERT INTO connectors_connector AS c
+            (station_id, connector_id, label, wanted_availability, status_at, status, error_code, info, vendor_id,
+             vendor_error_code, status_reported_at, status_received_at)
+        SELECT v.station_id, v.connector_id, '', '', v.effective_at, v.status, v.error_code, v.info, v.vendor_id,
+               v.vendor_error_code, v.reported_at, v.received_at
+        FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[],
+                    %s::text[], %s::timestamptz[], %s::timestamptz[])
+            AS v(station_id, connector_id, effective_at, status, error_code, info, vendor_id, vendor_error_code,
+                 reported_at, received_at)
+        ON CONFLICT (station_id, connector_id) DO UPDATE SET
+            status_at = excluded.status_at, status = excluded.status, error_code = excluded.error_code,
+            info = excluded.info, vendor_id = excluded.vendor_id, vendor_error_code = excluded.vendor_error_code,
+            status_reported_at = excluded.status_reported_at, status_received_at = excluded.status_received_at
+        WHERE c.status_at IS NULL OR c.status_at <= excluded.status_at
+        """,
+        columns(rows),
+    )
 
 
 def request_change_availability(

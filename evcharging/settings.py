@@ -148,6 +148,7 @@ def _database() -> dict[str, Any]:
         "keepalives_count": "3",
         "tcp_user_timeout": "20000",
         "application_name": "evcharging",
+        "prepare_threshold": 1_000_000_000,  # those that ask for it (evcharging.prepared), and no others
     } | database["OPTIONS"]
     return database
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.db import transaction
 
 from evcharging.events import emit
-from meter.copying import SampleRow, insert_samples
+from meter.inserting import SampleRow, insert_samples
 from meter.late import late_after, mark_late, quarter_of
 from meter.models import MeterValue
 from meter.series import SeriesKey, series_ids

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from connectors.services import StatusAt
 from evcharging.events import emit
+from evcharging.prepared import columns, run_prepared
 from stations.services import current_epochs
 from stations.timing import effective_time
 from status_notifications.models import StatusCode, StatusNotification
@@ -79,15 +80,14 @@ def _insert(statuses: Sequence[StatusAt]) -> None:
         for status in statuses
     ]
     rows.sort(key=lambda row: (row[3], row[4], row[0]))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO status_notifications
-                (effective_at, received_at, reported_at, station_id, connector_id, status, error_code, info, vendor_id,
-                 vendor_error_code)
-            SELECT * FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::int[],
-                                 %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[])
-            ON CONFLICT DO NOTHING
-            """,
-            [list(column) for column in zip(*rows, strict=True)],
-        )
+    run_prepared(
+        """
+        INSERT INTO status_notifications
+            (effective_at, received_at, reported_at, station_id, connector_id, status, error_code, info, vendor_id,
+             vendor_error_code)
+        SELECT * FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::int[],
+                             %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[])
+        ON CONFLICT DO NOTHING
+        """,
+        columns(rows),
+    )

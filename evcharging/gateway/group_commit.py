@@ -46,7 +46,9 @@ class Lane(Generic[Item, Result]):
         self._max_batch, self._max_batch_weight, self._max_waiting = max_batch, max_batch_weight, max_waiting
         self._waiting: deque[Waiting[Item, Result]] = deque()
         self._room = asyncio.Event()
+        self._running: list[Waiting[Item, Result]] = []
         self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def submit(self, item: Item, weight: int = 1) -> Result:
         """Store an item with whatever else is waiting; return what the service says of it, after the commit.
@@ -55,25 +57,48 @@ class Lane(Generic[Item, Result]):
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + settings.DB_HOLD_S
+        if len(self._waiting) >= self._max_waiting:
+            await self._wait_for_room(deadline)
+        future: asyncio.Future[Result] = loop.create_future()
+        self._waiting.append(Waiting(item, weight, future, deadline))
+        if self._task is None:
+            self._task = loop.create_task(self._work())
+        if self._timer is None:
+            self._timer = loop.call_at(deadline, self._on_deadline)
+        return await future
+
+    async def _wait_for_room(self, deadline: float) -> None:
         try:
-            # Its own deadline: in a batch that hangs, and in the queue behind it, each message has waited differently.
             async with asyncio.timeout_at(deadline):
                 while len(self._waiting) >= self._max_waiting:
                     self._room.clear()
                     await self._room.wait()
-                future: asyncio.Future[Result] = loop.create_future()
-                self._waiting.append(Waiting(item, weight, future, deadline))
-                if self._task is None:
-                    self._task = loop.create_task(self._work())
-                return await future
         except TimeoutError as error:
             raise DatabaseAway("no answer in time") from error
+
+    def _on_deadline(self) -> None:
+        """Give up those who have waited for too long, in a batch that hangs and in the queue behind it.
+
+        One timer for all, set to the earliest deadline when it fires: most messages are long answered by theirs.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._timer = None
+        unanswered = [entry for entry in (*self._running, *self._waiting) if not entry.future.done()]
+        for entry in unanswered:
+            if entry.deadline <= now:
+                entry.future.set_exception(DatabaseAway("no answer in time"))
+        later = [entry.deadline for entry in unanswered if entry.deadline > now]
+        if later:
+            self._timer = loop.call_at(min(later), self._on_deadline)
 
     async def _work(self) -> None:
         try:
             while self._waiting:
-                await self._commit(self._take())
+                self._running = self._take()
+                await self._commit(self._running)
         finally:
+            self._running = []
             self._task = None
 
     def _take(self) -> list[Waiting[Item, Result]]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection, transaction
 
+from evcharging.prepared import run_prepared
 from stations.models import Command, RefusalReason, RegistrationStatus, Station
 from stations.passwords import verify_password
 from stations.services.calls import fail_unwaiting
@@ -135,21 +136,14 @@ def owns_station(*, station_id: int, epoch: int) -> bool:
 
 def hold_epochs(*, station_ids: Iterable[int]) -> dict[int, int]:
     """Return the owning epoch of each station, held as owns_station() does: for batches that come too late."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, connection_epoch FROM stations_station WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE",
-            [list(set(station_ids))],
-        )
-        return dict(cursor.fetchall())
+    sql = "SELECT id, connection_epoch FROM stations_station WHERE id = ANY(%s::bigint[]) ORDER BY id FOR KEY SHARE"
+    return dict(run_prepared(sql, [list(set(station_ids))]))
 
 
 def current_epochs(*, station_ids: Iterable[int]) -> dict[int, int]:
     """Return the owning epoch of each station, not held: for batches, whose rows are safe to store late."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, connection_epoch FROM stations_station WHERE id = ANY(%s)", [list(set(station_ids))]
-        )
-        return dict(cursor.fetchall())
+    sql = "SELECT id, connection_epoch FROM stations_station WHERE id = ANY(%s::bigint[])"
+    return dict(run_prepared(sql, [list(set(station_ids))]))
 
 
 def touch_stations(*, seen: Mapping[int, tuple[int, datetime, float | None]]) -> dict[int, str]:

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from evcharging.prepared import run_prepared
 from stations.models import Command, FollowUp, NoticeKind
 
 PROGRESS_OF = {
@@ -94,17 +95,17 @@ def tidy_follow_ups(*, now: datetime) -> int:
 def stations_awaiting(*, station_ids: Iterable[int], action: str) -> set[int]:
     """Return which stations have such a command whose answer or sequel is to come; a look into partial indexes."""
     ids = list(set(station_ids))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT station_id FROM stations_command
-                WHERE station_id = ANY(%s) AND action = %s AND follow_up = 'waiting'
-            UNION
-            SELECT station_id FROM stations_command WHERE station_id = ANY(%s) AND action = %s AND status = 'sent'
-            """,
-            [ids, action, ids, action],
-        )
-        return {station_id for (station_id,) in cursor.fetchall()}
+    rows = run_prepared(
+        """
+        SELECT station_id FROM stations_command
+            WHERE station_id = ANY(%s::bigint[]) AND action = %s::text AND follow_up = 'waiting'
+        UNION
+        SELECT station_id FROM stations_command
+            WHERE station_id = ANY(%s::bigint[]) AND action = %s::text AND status = 'sent'
+        """,
+        [ids, action, ids, action],
+    )
+    return {station_id for (station_id,) in rows}
 
 
 def _complete(command: Command, note: str, now: datetime, is_done: bool) -> None:

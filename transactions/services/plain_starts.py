@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from evcharging.events import publish
+from evcharging.prepared import columns, run_prepared
 from id_tags.models import fold_id_tag
 from id_tags.selectors import authorization_of
 from id_tags.services import lock_tags
@@ -87,24 +88,23 @@ def _is_complete(message: StartMessage) -> bool:
     )
 
 
+_LOCK_CONNECTORS_SQL = """
+    SELECT c.station_id, c.connector_id, c.id, c.last_meter_stop_wh
+    FROM connectors_connector c
+    JOIN unnest(%s::bigint[], %s::int[]) AS v(station_id, connector_id)
+        ON c.station_id = v.station_id AND c.connector_id = v.connector_id
+    ORDER BY c.station_id, c.connector_id
+    FOR NO KEY UPDATE OF c
+"""
+
+
 def _lock_connectors(possible: Sequence[tuple[int, StartMessage]]) -> list[_Candidate]:
     """Lock the connectors that are known; of several starts of a connector or a tag the first is a candidate."""
     wanted = {(message.station_id, message.report.connector_id) for _, message in possible}
     if not wanted:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT c.station_id, c.connector_id, c.id, c.last_meter_stop_wh
-            FROM connectors_connector c
-            JOIN unnest(%s::bigint[], %s::int[]) AS v(station_id, connector_id)
-                ON c.station_id = v.station_id AND c.connector_id = v.connector_id
-            ORDER BY c.station_id, c.connector_id
-            FOR NO KEY UPDATE OF c
-            """,
-            [list(column) for column in zip(*wanted, strict=True)],
-        )
-        outlets = {(station_id, number): (pk, last) for station_id, number, pk, last in cursor.fetchall()}
+    rows = run_prepared(_LOCK_CONNECTORS_SQL, columns(list(wanted)))
+    outlets = {(station_id, number): (pk, last) for station_id, number, pk, last in rows}
     candidates = []
     taken: set[int | str] = set()
     for index, message in possible:
@@ -156,9 +156,7 @@ def _only_free(candidates: Sequence[_Candidate]) -> list[_Candidate]:
         )
         for each in candidates
     ]  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_FREE_SQL, [list(column) for column in zip(*rows, strict=True)])
-        free = {index for (index,) in cursor.fetchall()}
+    free = {place for (place,) in run_prepared(_FREE_SQL, columns(rows))}
     return [each for each in candidates if each.place in free]
 
 
@@ -180,11 +178,7 @@ def _only_accepted(judged: Sequence[Accepted]) -> list[Accepted]:
         for each, authorization in judged
         if authorization.limit is not None
     ]
-    counts: dict[int, int] = {}
-    if limited:
-        with connection.cursor() as cursor:
-            cursor.execute(_COUNT_SQL, [list(column) for column in zip(*limited, strict=True)])
-            counts = dict(cursor.fetchall())
+    counts = dict(run_prepared(_COUNT_SQL, columns(limited))) if limited else {}
     return [
         (each, authorization)
         for each, authorization in judged
@@ -230,6 +224,5 @@ def _insert(accepted: Sequence[Accepted]) -> dict[int, tuple[int, int]]:
                 message.received_at, has_gap(each.last_meter_stop, report.meter_start),
             )
         )  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT_SQL, [list(column) for column in zip(*rows, strict=True)])
-        return {connector_pk: (pk, transaction_id) for connector_pk, pk, transaction_id in cursor.fetchall()}
+    stored = run_prepared(_INSERT_SQL, columns(rows))
+    return {connector_pk: (pk, transaction_id) for connector_pk, pk, transaction_id in stored}

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from evcharging.events import publish
+from evcharging.prepared import columns, run_prepared
 from id_tags.models import fold_id_tag
 from id_tags.selectors import authorization_of, tags_by_folded
 from stations.services import hold_epochs
@@ -92,7 +93,7 @@ _LOCK_CONNECTORS_SQL = """
     SELECT c.id
     FROM connectors_connector c
     JOIN transactions_transaction t ON t.connector_id = c.id
-    WHERE t.transaction_id = ANY(%s)
+    WHERE t.transaction_id = ANY(%s::bigint[])
     ORDER BY c.station_id, c.connector_id
     FOR NO KEY UPDATE OF c
 """
@@ -102,7 +103,7 @@ _LOCK_SQL = """
             SELECT FROM transactions_transaction later
             WHERE later.connector_id = t.connector_id AND later.started_at > t.started_at)
     FROM transactions_transaction t
-    WHERE t.transaction_id = ANY(%s)
+    WHERE t.transaction_id = ANY(%s::bigint[])
     ORDER BY t.id
     FOR NO KEY UPDATE OF t
 """
@@ -112,10 +113,9 @@ def _lock(transaction_ids: Sequence[int | None]) -> dict[int | None, _Row]:
     """Lock transactions, whoever's they are, after their connectors; return them by their ids."""
     if not transaction_ids:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK_CONNECTORS_SQL, [list(transaction_ids)])
-        cursor.execute(_LOCK_SQL, [list(transaction_ids)])
-        return {transaction_id: _Row(*values) for transaction_id, *values in cursor.fetchall()}
+    run_prepared(_LOCK_CONNECTORS_SQL, [list(transaction_ids)])
+    rows = run_prepared(_LOCK_SQL, [list(transaction_ids)])
+    return {transaction_id: _Row(*values) for transaction_id, *values in rows}
 
 
 def _is_plain(row: _Row, message: StopMessage) -> bool:
@@ -159,8 +159,6 @@ def _update(plain: Mapping[int, StopMessage]) -> list[Stopped]:
         )
         for pk, message in plain.items()
     ]  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_UPDATE_SQL, [list(column) for column in zip(*values, strict=True)])
-        rows = cursor.fetchall()
-        cursor.execute(_UPDATE_CONNECTORS_SQL, [[row[3] for row in rows], [row[4] for row in rows]])
+    rows = run_prepared(_UPDATE_SQL, columns(values))
+    run_prepared(_UPDATE_CONNECTORS_SQL, [[row[3] for row in rows], [row[4] for row in rows]])
     return [Stopped(pk, station_id, transaction_id) for pk, station_id, transaction_id, _, _ in rows]

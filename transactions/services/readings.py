@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from evcharging.prepared import columns, run_prepared
 from stations.services.reports import content_digest
-from transactions.models import OrphanKind, Transaction
+from transactions.models import OrphanKind
 from transactions.services.fitting import only_running
 
 
@@ -44,6 +45,9 @@ class RunningValue(NamedTuple):
     soc_at: datetime | None
 
 
+_FIND_SQL = "SELECT station_id, transaction_id, id FROM transactions_transaction WHERE transaction_id = ANY(%s::int[])"
+
+
 def resolve_refs(*, refs: Iterable[TransactionRef]) -> list[ResolvedRef | None]:
     """Find the transaction of each ref: the station's own of that id, else the only one its connector and time allow.
 
@@ -53,7 +57,7 @@ def resolve_refs(*, refs: Iterable[TransactionRef]) -> list[ResolvedRef | None]:
     wanted = {ref.transaction_id for ref in refs if ref.transaction_id is not None}
     known: dict[tuple[int, int], int] = {}
     if wanted:
-        rows = Transaction.objects.filter(transaction_id__in=wanted).values_list("station_id", "transaction_id", "pk")
+        rows = run_prepared(_FIND_SQL, [list(wanted)])
         known = {(station_id, transaction_id): pk for station_id, transaction_id, pk in rows}
     resolved: list[ResolvedRef | None] = []
     for ref in refs:
@@ -79,8 +83,7 @@ def update_running_values(*, values: Iterable[RunningValue]) -> None:
     if not merged:
         return
     rows = [merged[pk] for pk in sorted(merged)]
-    with connection.cursor() as cursor:
-        cursor.execute(_UPDATE_SQL, [list(column) for column in zip(*rows, strict=True)])
+    run_prepared(_UPDATE_SQL, columns(rows))
 
 
 def _newer(a: RunningValue, b: RunningValue) -> RunningValue:
