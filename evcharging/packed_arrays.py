@@ -1,11 +1,12 @@
 """Parameters of unnest() in PostgreSQL's binary format for arrays (src/backend/utils/adt/arrayfuncs.c, array_recv).
 
-For the one loop that is hot enough: the driver's adaptation of each value costs several times more (bench/).
+For batches of the hot paths: the driver's adaptation of each value costs several times more (bench/).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from struct import Struct
+from struct import Struct, error
+from typing import Any
 
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
@@ -24,6 +25,10 @@ class Int4Array(bytes):
     """int4[]"""
 
 
+class Int8Array(bytes):
+    """int8[]"""
+
+
 class Float8Array(bytes):
     """float8[]"""
 
@@ -38,6 +43,10 @@ class TextArray(bytes):
 
 def int4s(values: Iterable[int | None]) -> Int4Array:
     return Int4Array(_array(23, [NULL if value is None else _INT4(4, value) for value in values]))
+
+
+def int8s(values: Iterable[int | None]) -> Int8Array:
+    return Int8Array(_array(20, [NULL if value is None else _INT8(8, value) for value in values]))
 
 
 def float8s(values: Iterable[float | None]) -> Float8Array:
@@ -56,16 +65,36 @@ def instants(values: Iterable[datetime | None]) -> InstantArray:
     return InstantArray(_array(1184, parts))
 
 
-def texts(values: Iterable[str]) -> TextArray:
+def texts(values: Iterable[str | None]) -> TextArray:
     parts = []
-    last, packed = "", b"\0\0\0\0"
+    last, packed = None, NULL
     for value in values:
         if value is not last:
             last = value
-            data = value.encode()
-            packed = _LENGTH.pack(len(data)) + data
+            if value is None:
+                packed = NULL
+            else:
+                data = value.encode()
+                packed = _LENGTH.pack(len(data)) + data
         parts.append(packed)
     return TextArray(_array(25, parts))
+
+
+_PACK: dict[type, Callable[[Iterable[Any]], bytes]] = {int: int8s, float: float8s, datetime: instants, str: texts}
+
+
+def column(values: Sequence[Any]) -> Any:
+    """Pack values of one type; what has no format here stays a list, for the driver to adapt.
+
+    Statements cast their parameters, so that whole numbers may always travel as int8, and a column of nulls as text.
+    """
+    kinds = {type(value) for value in values} - {type(None)}
+    kind = float if kinds == {int, float} else kinds.pop() if len(kinds) == 1 else None if kinds else str
+    pack = None if kind is None else _PACK.get(kind)
+    try:
+        return list(values) if pack is None else pack(values)
+    except error:  # a number that is too large
+        return list(values)
 
 
 def _array(element_type: int, parts: list[bytes]) -> bytes:
@@ -88,6 +117,10 @@ class _Int4Dumper(_PackedDumper):
     oid = 1007
 
 
+class _Int8Dumper(_PackedDumper):
+    oid = 1016
+
+
 class _Float8Dumper(_PackedDumper):
     oid = 1022
 
@@ -102,6 +135,7 @@ class _TextDumper(_PackedDumper):
 
 DUMPERS: dict[type, type[Dumper]] = {
     Int4Array: _Int4Dumper,
+    Int8Array: _Int8Dumper,
     Float8Array: _Float8Dumper,
     InstantArray: _InstantDumper,
     TextArray: _TextDumper,

@@ -39,6 +39,6 @@ def run_prepared(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ..
         return cursor.fetchall() if cursor.description else []
 
 
-def columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+def columns(rows: Sequence[Sequence[Any]]) -> list[Any]:
     """Return rows as columns, the parameters of unnest(); there must be a row."""
-    return [list(column) for column in zip(*rows, strict=True)]
+    return [packed_arrays.column(values) for values in zip(*rows, strict=True)]

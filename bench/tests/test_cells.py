@@ -8,7 +8,7 @@ from bench.chargers import Chargers
 from bench.compare import differences
 from bench.messages import SAMPLES, WORKLOADS
 from bench.site import libpq_url
-from bench.systems import NotAvailable, System, obvious, ours
+from bench.systems import NotAvailable, obvious, ours
 
 MAKERS = {
     "obvious": obvious,
@@ -47,30 +47,42 @@ def test_rows_are_what_was_acknowledged(site, name):
         ("UPDATE stations_station SET identity = 'D' || identity", "no charger of this run"),
     ],
 )
-def test_every_difference_is_told(site, change, found, filled):
-    system, facts = filled
-    with psycopg.connect(libpq_url(system.database_url)) as connection:
+def test_every_difference_is_told(copied, change, found):
+    database_url, facts = copied
+    with psycopg.connect(libpq_url(database_url)) as connection:
         connection.execute(change)
-        told = differences_of(system, facts)  # before the commit: nothing is seen
+        told = differences_of(database_url, facts)  # before the commit: nothing is seen
         connection.commit()
     assert told == []
-    assert any(found in line for line in differences_of(system, facts))
+    assert any(found in line for line in differences_of(database_url, facts))
 
 
-def differences_of(system: System, facts) -> list[str]:
-    return differences(facts, database_url=system.database_url, tables="ours", prefix="D")
+def differences_of(database_url: str, facts) -> list[str]:
+    return differences(facts, database_url=database_url, tables="ours", prefix="D")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def filled(site):
-    """A stopped system with what two chargers said, and what they were acknowledged."""
+    """The database of a stopped system with what two chargers said, and what they were acknowledged."""
     with ours(site) as system, Chargers(system.port, stations=2, prefix="D") as chargers:
         system.import_id_tags(chargers.identities)
         chargers.open(timeout_s=30)
         chargers.run("MeterValues", seconds=0.2)
         chargers.run("Start+Stop", seconds=0.3)
         facts, _ = chargers.facts()
-    return system, facts
+    return system.database_url, facts
+
+
+@pytest.fixture
+def copied(filled):
+    """A copy of it, to be spoilt."""
+    database_url, facts = filled
+    parameters = psycopg.conninfo.conninfo_to_dict(libpq_url(database_url))
+    with psycopg.connect(**{**parameters, "dbname": "postgres"}, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS spoilt")
+        connection.execute(f"CREATE DATABASE spoilt TEMPLATE {parameters['dbname']}")
+    head, _, name = database_url.rpartition(str(parameters["dbname"]))
+    return f"{head}spoilt{name}", facts
 
 
 def test_option_that_serve_does_not_have_is_told(monkeypatch):

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
@@ -18,6 +18,8 @@ from evcharging.gateway.redis_client import OptionalRedis
 logger = logging.getLogger(__name__)
 
 KEEP_S = 15 * 60
+MAX_BATCH = 500
+"""Wishes in one round trip: Redis serves nobody else meanwhile."""
 
 
 def answers_key(station_id: int) -> str:
@@ -28,13 +30,41 @@ def frame_hash(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+# One command for all that is asked for at a moment: the client's work for a command costs more than Redis's own.
+_SCRIPT = """
+    local found = {}
+    for i, key in ipairs(KEYS) do
+        local what, frame, answer = ARGV[3 * i - 2], ARGV[3 * i - 1], ARGV[3 * i]
+        found[i] = false
+        if what == 'find' then
+            found[i] = redis.call('HGET', key, frame)
+        elseif what == 'keep' then
+            redis.call('HSET', key, frame, answer)
+            redis.call('EXPIRE', key, KEEP_S)
+        else
+            redis.call('DEL', key)
+        end
+    end
+    return found
+"""
+
+
+class _Wish(NamedTuple):
+    key: str
+    what: str
+    frame: bytes = b""
+    answer: str = ""
+    future: "asyncio.Future[Any] | None" = None
+
+
 class Answers:
     """Answers by station and frame. While one round trip to Redis runs, what is asked for collects; the next takes it
     all, in the order in which it was asked."""
 
     def __init__(self, redis: OptionalRedis) -> None:
         self._redis = redis
-        self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Any] | None]] = []
+        self._script = redis.client.register_script(_SCRIPT.replace("KEEP_S", str(KEEP_S)))
+        self._waiting: list[_Wish] = []
         self._task: asyncio.Task[None] | None = None
 
     async def find(self, station_id: int, text: str) -> str | None:
@@ -42,53 +72,50 @@ class Answers:
         if self._redis.is_paused:
             return None
         found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._ask("HGET", answers_key(station_id), frame_hash(text), future=found)
+        self._ask(_Wish(answers_key(station_id), "find", frame_hash(text), future=found))
         answer = await found
         return answer.decode() if isinstance(answer, bytes) else None
 
     def keep(self, station_id: int, text: str, answer: str) -> None:
         """Keep the answer to a frame, soon."""
-        key = answers_key(station_id)
-        self._ask("HSET", key, frame_hash(text), answer)
-        self._ask("EXPIRE", key, KEEP_S)
+        self._ask(_Wish(answers_key(station_id), "keep", frame_hash(text), answer))
 
     def forget(self, station_ids: Iterable[int]) -> None:
         """Forget all answers of some stations, before anything that is asked for later."""
-        self._ask("DEL", *map(answers_key, station_ids))
+        for station_id in station_ids:
+            self._ask(_Wish(answers_key(station_id), "forget"))
 
     async def close(self) -> None:
         """Wait until all is done that was asked for."""
         if self._task is not None:
             await self._task
 
-    def _ask(self, *command: Any, future: "asyncio.Future[Any] | None" = None) -> None:
-        self._waiting.append((command, future))
+    def _ask(self, wish: _Wish) -> None:
+        self._waiting.append(wish)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def _work(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting, []
+                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
                 try:
-                    results = await self._execute([command for command, _ in batch])
+                    found = await self._execute(batch)
                 except Exception:  # nobody may wait for ever for what can be done without
                     logger.exception("answers cannot be looked up")
-                    results = [None] * len(batch)
-                for (_, future), result in zip(batch, results, strict=True):
-                    if future is not None and not future.done():
-                        future.set_result(result)
+                    found = [None] * len(batch)
+                for wish, answer in zip(batch, found, strict=True):
+                    if wish.future is not None and not wish.future.done():
+                        wish.future.set_result(answer)
         finally:
             self._task = None
 
-    async def _execute(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        nothing = [None] * len(commands)
+    async def _execute(self, batch: Sequence[_Wish]) -> list[Any]:
+        nothing = [None] * len(batch)
         if self._redis.is_paused:
             return nothing
-        pipeline = self._redis.client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        return await self._redis.attempt(pipeline.execute(raise_on_error=False), nothing)
+        arguments = [argument for wish in batch for argument in wish[1:4]]
+        return await self._redis.attempt(self._script([wish.key for wish in batch], arguments), nothing)
 
 
 def forget_answers(station_ids: Iterable[int]) -> None:

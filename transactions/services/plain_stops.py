@@ -8,7 +8,6 @@ first stop of an open transaction after its start, the stop is left to it.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from django.db import transaction
 
@@ -155,10 +154,10 @@ def _update(plain: Mapping[int, StopMessage]) -> list[Stopped]:
     values = [
         (
             pk, message.report.reported_at, message.received_at, message.report.reason, message.report.id_tag or "",
-            UUID(bytes=message.report.content_hash), message.report.meter_stop,
+            message.report.content_hash.hex(), message.report.meter_stop,
         )
         for pk, message in plain.items()
     ]  # fmt: skip
     rows = run_prepared(_UPDATE_SQL, columns(values))
-    run_prepared(_UPDATE_CONNECTORS_SQL, [[row[3] for row in rows], [row[4] for row in rows]])
+    run_prepared(_UPDATE_CONNECTORS_SQL, columns([row[3:] for row in rows]))
     return [Stopped(pk, station_id, transaction_id) for pk, station_id, transaction_id, _, _ in rows]
