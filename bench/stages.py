@@ -193,10 +193,61 @@ def start_and_stop(station: Any, charger: Charger) -> dict[str, Stages]:
                 transaction_id = start().transaction_id if action == "StartTransaction" else stop(transaction_id) and 0
             if index >= 10 and not counted:
                 used[action].append((time.thread_time() - began) * 1e6)
+    plain = plain_batches(station)
     for action, stages in found.items():
-        stages["database client"] = round(statistics.median(used[action]), 2)
-        stages["statements"] = len(statements[action])
+        stages["database client"] = plain[action]
+        stages["database client, one by one"] = round(statistics.median(used[action]), 2)
+        stages["statements, one by one"] = len(statements[action])
     return found
+
+
+def plain_batches(station: Any) -> dict[str, float]:
+    """CPU of a plain start and a plain stop, each of a batch of connectors and tags of their own."""
+    from connectors.models import Connector
+    from evcharging.gateway.ocpp16 import translate
+    from id_tags.models import IdTag, fold_id_tag
+    from transactions import services
+    from transactions.types import StartMessage, StopMessage
+
+    outlets = range(101, 101 + BATCH)
+    tags = [f"STAGES-{number}" for number in outlets]
+    Connector.objects.bulk_create(Connector(station_id=station.station_id, connector_id=number) for number in outlets)
+    IdTag.objects.bulk_create(IdTag(id_tag=tag, id_tag_folded=fold_id_tag(tag)) for tag in tags)
+    used: dict[str, list[float]] = {"StartTransaction": [], "StopTransaction": []}
+    for number in range(REPEATS * 5):
+        now = datetime.now(UTC)
+        at = (now - timedelta(hours=1) + timedelta(seconds=number)).isoformat()
+        starts = [
+            {"connectorId": outlet, "idTag": tag, "meterStart": number, "timestamp": at}
+            for outlet, tag in zip(outlets, tags, strict=True)
+        ]
+        begins = [
+            StartMessage(
+                station.station_id, station.epoch,
+                translate.start(payload, original=payload, zone=UTC, deviations=[]), now, None,
+            )
+            for payload in starts
+        ]  # fmt: skip
+        began = time.thread_time()
+        answers = services.record_plain_starts(messages=begins)
+        used["StartTransaction"].append((time.thread_time() - began) * 1e6 / BATCH)
+        ids = [answer.transaction_id for answer in answers if answer is not None]
+        assert len(ids) == BATCH
+        stops: list[dict[str, Any]] = [
+            {"transactionId": each, "idTag": tag, "meterStop": number, "timestamp": at, "reason": "Local"}
+            for each, tag in zip(ids, tags, strict=True)
+        ]
+        ends = [
+            StopMessage(
+                station.station_id, station.epoch,
+                translate.stop(payload, original=payload, zone=UTC, deviations=[]), payload, now, None,
+            )
+            for payload in stops
+        ]  # fmt: skip
+        began = time.thread_time()
+        assert None not in services.record_plain_stops(messages=ends)
+        used["StopTransaction"].append((time.thread_time() - began) * 1e6 / BATCH)
+    return {action: round(statistics.median(values[REPEATS:]), 2) for action, values in used.items()}
 
 
 def _collect(into: list[str]) -> Callable[..., Any]:

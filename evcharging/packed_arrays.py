@@ -89,8 +89,9 @@ def column(values: Sequence[Any]) -> Any:
     Statements cast their parameters, so that whole numbers may always travel as int8, and a column of nulls as text.
     """
     kinds = {type(value) for value in values} - {type(None)}
-    kind = float if kinds == {int, float} else kinds.pop() if len(kinds) == 1 else None if kinds else str
-    pack = None if kind is None else _PACK.get(kind)
+    if kinds == {int, float}:
+        kinds = {float}
+    pack = _PACK.get(kinds.pop() if kinds else str) if len(kinds) <= 1 else None
     try:
         return list(values) if pack is None else pack(values)
     except error:  # a number that is too large

@@ -14,7 +14,7 @@ from evcharging.gateway.domain import DatabaseAway
 from evcharging.gateway.process import GatewayProcess, gateway_process
 from evcharging.health import ready
 from stations.models import RefusalReason
-from stations.services import Admission, connect_station
+from stations.services import Admission, Attempt, connect_station
 from transactions.services import ConnectionSuperseded
 
 logger = logging.getLogger(__name__)
@@ -75,15 +75,12 @@ class ChargePointConsumer(AsyncConsumer):
             credentials, broken_credentials = None, str(error)
         if admission is None:
             try:
-                admission = await domain.committed(
-                    connect_station,
-                    identity=identity,
-                    credentials=credentials,
-                    has_subprotocol=subprotocol is not None,
-                    remote_address=remote_address,
-                    gateway_channel=process.channel,
-                    now=datetime.now(UTC),
+                attempt = Attempt(
+                    identity, credentials, subprotocol is not None, remote_address, process.channel, datetime.now(UTC)
                 )
+                admission = await process.connect_lane.submit(attempt)
+                if admission is None:
+                    admission = await domain.committed(connect_station, **attempt._asdict())
             except DatabaseAway:
                 await self._refuse(503)
                 return None

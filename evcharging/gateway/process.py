@@ -25,12 +25,18 @@ from evcharging.gateway.tallies import Tallies
 from meter.services import MeterMessage, record_readings
 from stations.services import (
     Admission,
+    Attempt,
+    BootAnswer,
+    BootMessage,
     CallOutcome,
     Claim,
     ClaimedCommand,
+    Leave,
     advance_batches,
     claim_commands,
-    disconnect_station,
+    connect_known_stations,
+    disconnect_stations,
+    record_boots,
     record_outcomes,
     reload_station,
     touch_stations,
@@ -59,6 +65,11 @@ class GatewayProcess:
         self.answers = Answers(self.redis)
         self.presence = Presence(self.redis)
         self.tallies = Tallies()
+        self.connect_lane: Lane[Attempt, Admission | None] = Lane(
+            lambda attempts: connect_known_stations(attempts=attempts)
+        )
+        self.leave_lane: Lane[Leave, bool] = Lane(lambda leaves: disconnect_stations(leaves=leaves))
+        self.boot_lane: Lane[BootMessage, BootAnswer] = Lane(lambda messages: record_boots(messages=messages))
         self.meter_lane: Lane[MeterMessage, bool] = Lane(lambda messages: record_readings(messages=messages))
         self.status_lane: Lane[StatusMessage, bool] = Lane(lambda messages: record_statuses(messages=messages))
         self.start_lane: Lane[StartMessage, StartAnswer | None] = Lane(
@@ -126,9 +137,7 @@ class GatewayProcess:
             del self.connections[station.station_id]
         await charge_point.caller.close()
         try:
-            await domain.committed(
-                disconnect_station, station_id=station.station_id, epoch=station.epoch, now=datetime.now(UTC)
-            )
+            await self.leave_lane.submit(Leave(station.station_id, station.epoch, datetime.now(UTC)))
         except DatabaseAway:
             logger.warning("%s: its leave could not be written; its lease runs out", station.identity)
         await self.presence.release(station.station_id, station.epoch)

@@ -169,6 +169,12 @@ def apply_change_answer(command: Command, now: datetime) -> None:
         logger.info("%s was rejected meanwhile and is not asked for %s", command.station.identity, key)
 
 
+def stations_with_pending_values(*, station_ids: Iterable[int]) -> list[int]:
+    """Return which stations have values that become current when they boot."""
+    keys = ConfigurationKey.objects.filter(station_id__in=station_ids).exclude(pending_value=None)
+    return list(keys.order_by("station_id").values_list("station_id", flat=True).distinct())
+
+
 def settle_pending_values(*, station_id: int, now: datetime) -> None:
     """A boot makes pending values current: forget them, and have the configuration read again."""
     if ConfigurationKey.objects.filter(station_id=station_id).exclude(pending_value=None).update(pending_value=None):

@@ -1,14 +1,15 @@
 """Who may connect, and which connection owns a station."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from evcharging.prepared import run_prepared
-from stations.models import Command, RefusalReason, RegistrationStatus, Station
+from evcharging.prepared import columns, run_prepared
+from stations.models import RefusalReason, RegistrationStatus, Station
 from stations.passwords import verify_password
 from stations.services.calls import fail_unwaiting
 
@@ -55,6 +56,40 @@ class Admission:
     has_commands: bool = False
 
 
+class Attempt(NamedTuple):
+    """One attempt to connect; the arguments of connect_station()."""
+
+    identity: str
+    credentials: Credentials | None
+    has_subprotocol: bool
+    remote_address: str
+    gateway_channel: str
+    now: datetime
+
+
+@transaction.atomic
+def connect_known_stations(*, attempts: Sequence[Attempt]) -> list[Admission | None]:
+    """Admit those of a batch that come with all they need; None: not admitted here, connect_station() decides.
+
+    A fleet that comes back after a power cut comes all at once.
+    """
+    found = Station.objects.with_identities([attempt.identity for attempt in attempts])
+    stations = {station.identity.lower(): station for station in found}
+    admitted: dict[int, tuple[int, Station]] = {}
+    for place, attempt in enumerate(attempts):
+        station = stations.get(attempt.identity.lower())
+        if station is None or station.pk in admitted:
+            continue
+        if _refusal(station, attempt.credentials, attempt.has_subprotocol) is None:
+            admitted[station.pk] = place, station
+    admissions: list[Admission | None] = [None] * len(attempts)
+    if admitted:
+        for station_id, taken in _take_over([(pk, attempts[place]) for pk, (place, _) in admitted.items()]).items():
+            place, station = admitted[station_id]
+            admissions[place] = _admission(station, *taken)
+    return admissions
+
+
 def connect_station(
     *,
     identity: str,
@@ -78,9 +113,12 @@ def connect_station(
         return Admission(None, refusal)
     if station is None:
         station = _enrol(identity, now)
-    station.connection_epoch, previous_channel, has_commands = _take_over(
-        station.pk, gateway_channel, remote_address, now
-    )
+    attempt = Attempt(identity, credentials, has_subprotocol, remote_address, gateway_channel, now)
+    return _admission(station, *_take_over([(station.pk, attempt)])[station.pk])
+
+
+def _admission(station: Station, epoch: int, previous_channel: str, has_commands: bool) -> Admission:
+    station.connection_epoch = epoch
     return Admission(connected_station(station), previous_channel=previous_channel, has_commands=has_commands)
 
 
@@ -110,16 +148,42 @@ def reload_station(*, station_id: int, epoch: int) -> ConnectedStation | None:
     return None if station is None else connected_station(station)
 
 
-@transaction.atomic
-def disconnect_station(*, station_id: int, epoch: int, now: datetime) -> bool:
-    """Mark the station offline if this connection still owns it; return whether it did.
+class Leave(NamedTuple):
+    """The end of one connection of a station."""
 
-    Commands that were sent on it, or do not wait for the station, end with it.
+    station_id: int
+    epoch: int
+    now: datetime
+
+
+@transaction.atomic
+def disconnect_stations(*, leaves: Sequence[Leave]) -> list[bool]:
+    """Mark stations offline whose connections still own them; return of each whether it did.
+
+    Commands that were sent on one, or do not wait for the station, end with it.
     """
-    owned = Station.objects.filter(pk=station_id, connection_epoch=epoch).update(disconnected_at=now, last_seen_at=now)
-    if owned and Command.objects.unfinished().filter(station_id=station_id).exists():
-        fail_unwaiting(station_id=station_id, epoch=epoch, now=now)
-    return bool(owned)
+    rows = run_prepared(_DISCONNECT_SQL, columns(leaves))
+    owned = {(station_id, epoch) for station_id, epoch, _ in rows}
+    commanded = {station_id for station_id, _, has_commands in rows if has_commands}
+    for leave in leaves:
+        if leave.station_id in commanded and (leave.station_id, leave.epoch) in owned:
+            fail_unwaiting(station_id=leave.station_id, epoch=leave.epoch, now=leave.now)
+    return [(leave.station_id, leave.epoch) in owned for leave in leaves]
+
+
+_DISCONNECT_SQL = """
+    UPDATE stations_station AS s SET disconnected_at = held.at, last_seen_at = held.at
+    FROM (
+        SELECT s2.id, v.at
+        FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[]) AS v(id, epoch, at)
+        JOIN stations_station s2 ON s2.id = v.id AND s2.connection_epoch = v.epoch
+        ORDER BY s2.id
+        FOR NO KEY UPDATE OF s2
+    ) AS held
+    WHERE s.id = held.id
+    RETURNING s.id, s.connection_epoch, EXISTS (
+        SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.status IN ('queued', 'sent'))
+"""
 
 
 def owns_station(*, station_id: int, epoch: int) -> bool:
@@ -215,32 +279,37 @@ def _enrol(identity: str, now: datetime) -> Station:
     return Station.objects.with_identity(identity).get()
 
 
-def _take_over(station_id: int, gateway_channel: str, remote_address: str, now: datetime) -> tuple[int, str, bool]:
-    """Raise the station's epoch; return it, the channel of the process that held the station until now, and whether
-    commands wait for the station.
+_TAKE_OVER_SQL = """
+    UPDATE stations_station AS s SET
+        connection_epoch = s.connection_epoch + 1, gateway_channel = held.channel, remote_address = held.address,
+        connected_at = held.at, last_seen_at = held.at, disconnected_at = NULL
+    FROM (
+        SELECT s2.id, s2.connected_at, s2.disconnected_at, s2.gateway_channel, v.channel, v.address, v.at
+        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[]) AS v(id, channel, address, at)
+        JOIN stations_station s2 ON s2.id = v.id
+        ORDER BY s2.id
+        FOR UPDATE OF s2
+    ) AS held
+    WHERE s.id = held.id
+    RETURNING s.id, s.connection_epoch,
+        CASE WHEN held.connected_at IS NOT NULL AND held.disconnected_at IS NULL
+             THEN held.gateway_channel ELSE '' END,
+        EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.status = 'queued')
+        OR EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.status = 'sent')
+        OR EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.action = 'Reset'
+                   AND c.follow_up = 'waiting')
+"""
+
+
+def _take_over(attempts: Sequence[tuple[int, Attempt]]) -> dict[int, tuple[int, str, bool]]:
+    """Raise the epochs of stations, by primary key; return them, the channels of the processes that held the stations
+    until now, and whether commands wait for the stations.
 
     FOR UPDATE, not NO KEY: it waits for the transactions that hold the row FOR KEY SHARE in owns_station().
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE stations_station AS s SET
-                connection_epoch = s.connection_epoch + 1, gateway_channel = %s, remote_address = %s,
-                connected_at = %s, last_seen_at = %s, disconnected_at = NULL
-            FROM (SELECT * FROM stations_station WHERE id = %s FOR UPDATE) AS held
-            WHERE s.id = held.id
-            RETURNING s.connection_epoch,
-                CASE WHEN held.connected_at IS NOT NULL AND held.disconnected_at IS NULL
-                     THEN held.gateway_channel ELSE '' END,
-                EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.status = 'queued')
-                OR EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.status = 'sent')
-                OR EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.action = 'Reset'
-                           AND c.follow_up = 'waiting')
-            """,
-            [gateway_channel, remote_address[:64], now, now, station_id],
-        )
-        epoch, previous_channel, has_commands = cursor.fetchone()
-    return epoch, previous_channel, has_commands
+    rows = [(pk, each.gateway_channel, each.remote_address[:64], each.now) for pk, each in attempts]
+    taken = run_prepared(_TAKE_OVER_SQL, columns(rows))
+    return {pk: (epoch, channel, has_commands) for pk, epoch, channel, has_commands in taken}
 
 
 def _default(value: int | None, default: int) -> int:

@@ -1,7 +1,7 @@
 """What stations report about themselves. All of it is safe to store twice: a retry finds its row."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -12,13 +12,23 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, F
 
+from evcharging.prepared import columns, run_prepared
 from stations.models import Boot, CertificateRequest, Deviation, Notice, RegistrationStatus, Station
-from stations.services.configuration import settle_pending_values
-from stations.services.follow_ups import PROGRESS_OF, note_boot, note_progress
+from stations.services.configuration import settle_pending_values, stations_with_pending_values
+from stations.services.follow_ups import PROGRESS_OF, note_boot, note_progress, stations_awaiting
 from stations.types import BootReport
 
 BOOT_ROW_AT_MOST_EVERY = timedelta(minutes=1)
 PENDING_BOOT_INTERVAL_S = 60
+
+
+class BootMessage(NamedTuple):
+    """One BootNotification as received; `payload` before it was normalised."""
+
+    station_id: int
+    report: BootReport
+    payload: Mapping[str, Any]
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +59,61 @@ class DeviationCount(NamedTuple):
 
 
 @transaction.atomic
-def record_boot(
-    *, station_id: int, report: BootReport, payload: Mapping[str, Any], received_at: datetime
-) -> BootAnswer:
-    """Keep what the station says it is and decide whether it may work (OCPP 1.6 §4.2).
+def record_boots(*, messages: Sequence[BootMessage]) -> list[BootAnswer]:
+    """Keep what stations say they are and decide whether they may work (OCPP 1.6 §4.2), in one database transaction.
 
     A station that boots again and again with the same words gets its answers, and one history row a minute.
     """
-    station = Station.objects.select_for_update(no_key=True).get(pk=station_id)
-    last_boot_at = station.last_boot_at
+    ids = {message.station_id for message in messages}
+    rows = Station.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")
+    stations = {station.pk: station for station in rows}
+    boots = [boot for message in messages if (boot := _take_over_boot(stations[message.station_id], message))]
+    Boot.objects.bulk_create(boots, ignore_conflicts=True)
+    run_prepared(_UPDATE_BOOTED_SQL, columns([_booted(station) for station in stations.values()]))
+    now = max(message.received_at for message in messages)
+    for station_id in stations_with_pending_values(station_ids=ids):
+        settle_pending_values(station_id=station_id, now=now)
+    for station_id in sorted(stations_awaiting(station_ids=ids, action="Reset")):
+        note_boot(station_id=station_id, now=now)
+    return [_boot_answer(stations[message.station_id]) for message in messages]
+
+
+def _take_over_boot(station: Station, message: BootMessage) -> Boot | None:
+    """Carry a boot over to its locked station, unsaved; return the history row that is due."""
+    report, last_boot_at = message.report, station.last_boot_at
     changed = [name for name in report._fields if getattr(station, name) != getattr(report, name)]
     for name in changed:
         setattr(station, name, getattr(report, name))
-    station.last_boot_at = station.last_seen_at = received_at
-    station.save(update_fields=[*changed, "last_boot_at", "last_seen_at"])
-    if changed or last_boot_at is None or received_at - last_boot_at >= BOOT_ROW_AT_MOST_EVERY:
-        boot = Boot(
-            station=station,
-            received_at=received_at,
-            answered_status=station.registration_status,
-            vendor=report.vendor,
-            model=report.model,
-            firmware_version=report.firmware_version,
-            payload=payload,
-        )
-        Boot.objects.bulk_create([boot], ignore_conflicts=True)
-    if "firmware_version" in changed and station.configuration_requested_at is not None:
-        Station.objects.filter(pk=station_id).update(configuration_requested_at=None)
-    settle_pending_values(station_id=station_id, now=received_at)
-    note_boot(station_id=station_id, now=received_at)
+    if "firmware_version" in changed:
+        station.configuration_requested_at = None
+    station.last_boot_at = station.last_seen_at = message.received_at
+    if not changed and last_boot_at is not None and message.received_at - last_boot_at < BOOT_ROW_AT_MOST_EVERY:
+        return None
+    return Boot(
+        station=station,
+        received_at=message.received_at,
+        answered_status=station.registration_status,
+        vendor=report.vendor,
+        model=report.model,
+        firmware_version=report.firmware_version,
+        payload=message.payload,
+    )
+
+
+_BOOTED = (*BootReport._fields, "configuration_requested_at", "last_boot_at", "last_seen_at")
+_UPDATE_BOOTED_SQL = f"""
+    UPDATE stations_station AS s SET {", ".join(f"{name} = v.{name}" for name in _BOOTED)}
+    FROM unnest(%s::bigint[], {"%s::text[], " * len(BootReport._fields)}
+                %s::timestamptz[], %s::timestamptz[], %s::timestamptz[]) AS v(id, {", ".join(_BOOTED)})
+    WHERE s.id = v.id
+"""
+
+
+def _booted(station: Station) -> tuple[Any, ...]:
+    return (station.pk, *(getattr(station, name) for name in _BOOTED))
+
+
+def _boot_answer(station: Station) -> BootAnswer:
     if station.registration_status == RegistrationStatus.ACCEPTED:
         # 0 would leave the interval to the charger; some then never send one.
         interval_s = station.heartbeat_interval_s or settings.OCPP_HEARTBEAT_INTERVAL_S

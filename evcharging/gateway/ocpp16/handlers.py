@@ -15,6 +15,7 @@ from id_tags.services import note_unknown_id_tag
 from id_tags.types import Authorization
 from meter.services import MeterMessage
 from stations import services as stations
+from stations.services import BootMessage
 from status_notifications.services import StatusMessage
 from transactions import services as transactions
 from transactions.services import ConnectionSuperseded
@@ -61,12 +62,8 @@ async def boot_notification(message: Message) -> Answer:
     """BootNotification, OCPP 1.6 §4.2."""
     charge_point = message.charge_point
     report = translate.boot(message.payload)
-    answer = await domain.committed(
-        stations.record_boot,
-        station_id=charge_point.station.station_id,
-        report=report,
-        payload=message.original,
-        received_at=message.received_at,
+    answer = await charge_point.process.boot_lane.submit(
+        BootMessage(charge_point.station.station_id, report, message.original, message.received_at)
     )
     charge_point.on_boot(answer.status, report.firmware_version, message.received_at)
     return Answer({"status": answer.status, "currentTime": now_text(), "interval": answer.interval_s})
