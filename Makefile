@@ -4,7 +4,7 @@
 
 VENV := .venv
 PYTEST_ARGS ?=
-PYTEST_JOBS ?= 2
+PYTEST_JOBS ?= 3
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := run

@@ -4,7 +4,6 @@ PostgreSQL finds a repeated message by its content whatever Redis says. A statio
 its transactions ends, because from then on the same words may mean a new one.
 """
 
-import asyncio
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
@@ -13,13 +12,12 @@ from typing import Any, NamedTuple
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
+from evcharging.gateway.collecting import Collector
 from evcharging.gateway.redis_client import OptionalRedis
 
 logger = logging.getLogger(__name__)
 
 KEEP_S = 15 * 60
-MAX_BATCH = 500
-"""Wishes in one round trip: Redis serves nobody else meanwhile."""
 
 
 def answers_key(station_id: int) -> str:
@@ -54,67 +52,41 @@ class _Wish(NamedTuple):
     what: str
     frame: bytes = b""
     answer: str = ""
-    future: "asyncio.Future[Any] | None" = None
 
 
 class Answers:
-    """Answers by station and frame. While one round trip to Redis runs, what is asked for collects; the next takes it
-    all, in the order in which it was asked."""
+    """Answers by station and frame."""
 
     def __init__(self, redis: OptionalRedis) -> None:
         self._redis = redis
         self._script = redis.client.register_script(_SCRIPT.replace("KEEP_S", str(KEEP_S)))
-        self._waiting: list[_Wish] = []
-        self._task: asyncio.Task[None] | None = None
+        self._wishes = Collector(self._execute)
 
     async def find(self, station_id: int, text: str) -> str | None:
         """Return the answer that this very frame was given, None where it is not known (or Redis is away)."""
         if self._redis.is_paused:
             return None
-        found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._ask(_Wish(answers_key(station_id), "find", frame_hash(text), future=found))
-        answer = await found
+        answer = await self._wishes.ask(_Wish(answers_key(station_id), "find", frame_hash(text)))
         return answer.decode() if isinstance(answer, bytes) else None
 
     def keep(self, station_id: int, text: str, answer: str) -> None:
         """Keep the answer to a frame, soon."""
-        self._ask(_Wish(answers_key(station_id), "keep", frame_hash(text), answer))
+        self._wishes.ask(_Wish(answers_key(station_id), "keep", frame_hash(text), answer))
 
     def forget(self, station_ids: Iterable[int]) -> None:
         """Forget all answers of some stations, before anything that is asked for later."""
         for station_id in station_ids:
-            self._ask(_Wish(answers_key(station_id), "forget"))
+            self._wishes.ask(_Wish(answers_key(station_id), "forget"))
 
     async def close(self) -> None:
         """Wait until all is done that was asked for."""
-        if self._task is not None:
-            await self._task
+        await self._wishes.close()
 
-    def _ask(self, wish: _Wish) -> None:
-        self._waiting.append(wish)
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._work())
-
-    async def _work(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
-                try:
-                    found = await self._execute(batch)
-                except Exception:  # nobody may wait for ever for what can be done without
-                    logger.exception("answers cannot be looked up")
-                    found = [None] * len(batch)
-                for wish, answer in zip(batch, found, strict=True):
-                    if wish.future is not None and not wish.future.done():
-                        wish.future.set_result(answer)
-        finally:
-            self._task = None
-
-    async def _execute(self, batch: Sequence[_Wish]) -> list[Any]:
+    async def _execute(self, batch: Sequence[_Wish]) -> Sequence[Any]:
         nothing = [None] * len(batch)
         if self._redis.is_paused:
             return nothing
-        arguments = [argument for wish in batch for argument in wish[1:4]]
+        arguments = [argument for wish in batch for argument in wish[1:]]
         return await self._redis.attempt(self._script([wish.key for wish in batch], arguments), nothing)
 
 

@@ -4,25 +4,34 @@ A lease is set on connect, refreshed while its process lives, and removed only b
 connection has replaced the epoch, so that the late close of an old one removes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+from evcharging.gateway.collecting import Collector
 from evcharging.gateway.redis_client import OptionalRedis
 from stations.selectors import presence_key
 
 LEASE_S = 90
 REFRESH_EVERY_S = 30
-REFRESH_BATCH = 500
 
-# Compare and delete; compare (or absent) and set: a lease of another epoch is left alone.
-RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
-REFRESH = """
-for index, key in ipairs(KEYS) do
-    local held = redis.call('get', key)
-    if not held or tonumber(held) <= tonumber(ARGV[index + 1]) then
-        redis.call('set', key, ARGV[index + 1], 'EX', ARGV[1])
+# Compare (or absent) and set; compare and delete: a lease of another epoch is left alone.
+_SCRIPT = """
+    for i, key in ipairs(KEYS) do
+        local what, epoch = ARGV[2 * i - 1], ARGV[2 * i]
+        local held = redis.call('GET', key)
+        if what == 'claim' and (not held or tonumber(held) <= tonumber(epoch)) then
+            redis.call('SET', key, epoch, 'EX', LEASE_S)
+        elseif what == 'release' and held == epoch then
+            redis.call('DEL', key)
+        end
     end
-end
 """
+
+
+class _Wish(NamedTuple):
+    key: str
+    what: str
+    epoch: str
 
 
 class Presence:
@@ -30,21 +39,23 @@ class Presence:
 
     def __init__(self, redis: OptionalRedis) -> None:
         self._redis = redis
+        self._script = redis.client.register_script(_SCRIPT.replace("LEASE_S", str(LEASE_S)))
+        self._wishes = Collector(self._execute)
 
     async def claim(self, epochs: Mapping[int, int]) -> None:
         """Set or refresh the leases of stations (id → epoch); a newer epoch's lease is left alone."""
-        ids = list(epochs)
-        for start in range(0, len(ids), REFRESH_BATCH):
-            if self._redis.is_paused:
-                return
-            batch = ids[start : start + REFRESH_BATCH]
-            keys = [presence_key(station_id) for station_id in batch]
-            values = [str(epochs[station_id]) for station_id in batch]
-            operation = self._redis.client.eval(REFRESH, len(keys), *keys, str(LEASE_S), *values)
-            await self._redis.attempt(operation, None)  # type: ignore[arg-type]
+        done = None
+        for station_id, epoch in epochs.items():
+            done = self._wishes.ask(_Wish(presence_key(station_id), "claim", str(epoch)))
+        if done is not None:
+            await done  # the last of them
 
     async def release(self, station_id: int, epoch: int) -> None:
         """Remove the lease if this epoch still holds it."""
+        await self._wishes.ask(_Wish(presence_key(station_id), "release", str(epoch)))
+
+    async def _execute(self, batch: Sequence[_Wish]) -> Sequence[Any]:
         if not self._redis.is_paused:
-            operation = self._redis.client.eval(RELEASE, 1, presence_key(station_id), str(epoch))
-            await self._redis.attempt(operation, None)  # type: ignore[arg-type]
+            arguments = [argument for wish in batch for argument in wish[1:]]
+            await self._redis.attempt(self._script([wish.key for wish in batch], arguments), None)
+        return [None] * len(batch)
