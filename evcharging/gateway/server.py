@@ -22,6 +22,7 @@ from twisted.logger import (
 )
 from twisted.python.failure import Failure
 
+from evcharging.gateway.accepting import Acceptance
 from evcharging.gateway.upgrade import GatewayHTTPFactory
 from evcharging.gateway.websocket_protocol import GatewayProtocol
 
@@ -102,6 +103,7 @@ class GatewayServer(daphne.server.Server):
         self.websockets: set[GatewayProtocol] = set()
         self.connections: dict[Any, dict[str, Any]] = {}
         self.ports: list[Any] = []
+        self.acceptance = Acceptance()
         self.listen_failed: str | None = None
         self.stopping = False
 
@@ -162,6 +164,7 @@ class GatewayServer(daphne.server.Server):
 
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)
+        self.acceptance.add(port)
         super().listen_success(port)
 
     def listen_error(self, failure: Failure) -> None:
@@ -191,6 +194,7 @@ class GatewayServer(daphne.server.Server):
         """
         self.stopping = True
         logger.info("Stopping: %s WebSockets", len(self.websockets))
+        self.acceptance.stop()
         if self.listener is not None:
             self.listener.close()
         for port in self.ports:
