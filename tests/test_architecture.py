@@ -72,3 +72,10 @@ def test_database_has_every_index_and_constraint_of_the_models():
             stored = set(connection.introspection.get_constraints(cursor, model._meta.db_table))
             named = {each.name for each in (*model._meta.indexes, *model._meta.constraints)}
             assert named - stored == set(), model
+
+
+def test_links_between_the_pages_lead_somewhere():
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())]
+    assert len(links) > 5
+    assert [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()] == []
