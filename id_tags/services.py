@@ -19,12 +19,7 @@ def lock_for_start(*, id_tag: str, now: datetime) -> Authorization:
 
     The lock makes two starts of one tag (or of one group that has a limit) count one another. Order: tag, then group.
     """
-    tag = (
-        IdTag.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("group")
-        .filter(id_tag_folded=fold_id_tag(id_tag))
-        .first()
-    )
+    tag = lock_tags(id_tags=[id_tag]).get(fold_id_tag(id_tag))
     authorization = authorization_of(tag, now)
     if authorization.limit_group_id is not None:
         IdTagGroup.objects.select_for_update(no_key=True).get(pk=authorization.limit_group_id)

@@ -79,7 +79,7 @@ def close_transaction(*, pk: int, closed_by: str, note: str, now: datetime) -> T
 
     :raises TransactionNotOpen: it has ended already.
     """
-    row = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("station").get(pk=pk)
+    row = Transaction.objects.select_for_update(no_key=True, of=("self",)).get(pk=pk)
     if not row.is_open:
         raise TransactionNotOpen(f"transaction {row.transaction_id} has ended already")
     estimate_end(row, cause=EstimateCause.STAFF, at=_last_known_at(row, now))
@@ -94,7 +94,7 @@ def close_transaction(*, pk: int, closed_by: str, note: str, now: datetime) -> T
 def close_stale(*, now: datetime) -> int:
     """Close open transactions without a message for TX_STALE_H hours, as of their last reading; return how many."""
     silent_since = now - timedelta(hours=settings.TX_STALE_H)
-    rows = Transaction.objects.open().filter(last_message_at__lt=silent_since).select_related("station")
+    rows = Transaction.objects.open().filter(last_message_at__lt=silent_since)
     closed = 0
     for row in rows.order_by("pk").select_for_update(no_key=True, of=("self",), skip_locked=True):
         estimate_end(row, cause=EstimateCause.STALE, at=_last_known_at(row, now))

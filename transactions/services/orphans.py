@@ -114,7 +114,7 @@ def _lock(found: Transaction) -> Transaction:
     """Return the transaction as it is now, its connector and itself locked."""
     # Connector before transaction, as a start does: the other order would deadlock with it.
     Connector.objects.select_for_update(no_key=True).get(pk=found.connector_id)
-    locked = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("connector", "station")
+    locked = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("connector")
     return locked.get(pk=found.pk)
 
 

@@ -19,12 +19,11 @@ from id_tags.models import fold_id_tag
 from id_tags.selectors import authorization_of
 from id_tags.services import lock_tags
 from id_tags.types import Authorization
-from stations.services import hold_epochs
-from stations.timing import effective_time
 from transactions.models import Transaction
+from transactions.services.plain import of_good_standing
 from transactions.services.start import has_gap
 from transactions.signals import transactions_started
-from transactions.types import StartAnswer, Started, StartMessage
+from transactions.types import StartAnswer, Started, StartMessage, StartReport
 
 
 class _Candidate(NamedTuple):
@@ -47,7 +46,8 @@ def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer
     :returns: for each message its answer, or None: it is not stored, and start_transaction() decides about it.
     """
     answers: list[StartAnswer | None] = [None] * len(messages)
-    free = _only_free(_lock_connectors(_possible(messages)))
+    possible = [(place, message) for place, message in of_good_standing(messages) if _is_complete(message.report)]
+    free = _only_free(_lock_connectors(possible))
     tags = lock_tags(id_tags=[each.message.report.id_tag for each in free])
     judged = [(each, authorization_of(tags.get(each.folded), each.message.received_at)) for each in free]
     accepted = _only_accepted(judged)
@@ -64,24 +64,9 @@ def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer
     return answers
 
 
-def _possible(messages: Sequence[StartMessage]) -> list[tuple[int, StartMessage]]:
-    """Return the complete starts, with their places, of accepted stations that their connection still owns."""
-    epochs = hold_epochs(station_ids=[message.station_id for message in messages])
-    return [
-        (index, message)
-        for index, message in enumerate(messages)
-        if epochs.get(message.station_id) == message.epoch and message.is_station_accepted and _is_complete(message)
-    ]
-
-
-def _is_complete(message: StartMessage) -> bool:
-    report = message.report
-    _, is_credible = effective_time(
-        reported_at=report.reported_at, received_at=message.received_at, clock_drift_s=message.clock_drift_s
-    )
+def _is_complete(report: StartReport) -> bool:
     return (
-        is_credible
-        and report.connector_id > 0
+        report.connector_id > 0
         and report.timestamp_raw is not None
         and report.meter_start is not None
         and report.meter_start_raw is not None

@@ -15,11 +15,10 @@ from evcharging.events import publish
 from evcharging.prepared import columns, run_prepared
 from id_tags.models import fold_id_tag
 from id_tags.selectors import authorization_of, tags_by_folded
-from stations.services import hold_epochs
-from stations.timing import effective_time
 from transactions.models import Closing, Transaction
+from transactions.services.plain import of_good_standing
 from transactions.signals import transactions_stopped
-from transactions.types import StopAnswer, StopMessage, Stopped
+from transactions.types import StopAnswer, StopMessage, Stopped, StopReport
 
 
 class _Row(NamedTuple):
@@ -40,11 +39,11 @@ def record_plain_stops(*, messages: Sequence[StopMessage]) -> list[StopAnswer | 
     :returns: for each message its answer, or None: it is not stored, and stop_transaction() decides about it.
     """
     answers: list[StopAnswer | None] = [None] * len(messages)
-    possible = _possible(messages)
+    possible = [(place, message) for place, message in of_good_standing(messages) if _is_complete(message.report)]
     tags = tags_by_folded(id_tags=[message.report.id_tag for _, message in possible if message.report.id_tag])
     rows = _lock([message.report.transaction_id for _, message in possible])
     plain: dict[int, StopMessage] = {}
-    for index, message in possible:
+    for place, message in possible:
         report = message.report
         row = rows.get(report.transaction_id)
         if row is None or row.pk in plain or not _is_plain(row, message):
@@ -56,7 +55,7 @@ def record_plain_stops(*, messages: Sequence[StopMessage]) -> list[StopAnswer | 
                 continue
             info = authorization_of(tag, message.received_at).id_tag_info()
         plain[row.pk] = message
-        answers[index] = StopAnswer(info, report.transaction_id)
+        answers[place] = StopAnswer(info, report.transaction_id)
     if not plain:
         transaction.set_rollback(True)  # there are but locks: nothing to wait for the disk for
         return answers
@@ -65,27 +64,8 @@ def record_plain_stops(*, messages: Sequence[StopMessage]) -> list[StopAnswer | 
     return answers
 
 
-def _possible(messages: Sequence[StopMessage]) -> list[tuple[int, StopMessage]]:
-    """Return the complete stops, with their places, of accepted stations that their connection still owns."""
-    epochs = hold_epochs(station_ids=[message.station_id for message in messages])
-    return [
-        (index, message)
-        for index, message in enumerate(messages)
-        if epochs.get(message.station_id) == message.epoch and message.is_station_accepted and _is_complete(message)
-    ]
-
-
-def _is_complete(message: StopMessage) -> bool:
-    report = message.report
-    _, is_credible = effective_time(
-        reported_at=report.reported_at, received_at=message.received_at, clock_drift_s=message.clock_drift_s
-    )
-    return (
-        is_credible
-        and report.transaction_id is not None
-        and report.meter_stop is not None
-        and not report.transaction_data
-    )
+def _is_complete(report: StopReport) -> bool:
+    return report.transaction_id is not None and report.meter_stop is not None and not report.transaction_data
 
 
 _LOCK_CONNECTORS_SQL = """

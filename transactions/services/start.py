@@ -112,7 +112,7 @@ def _same_start(station_id: int, report: StartReport) -> Transaction | None:
 
 def _supersede(connector: Connector, started_at: datetime, marks: list[str]) -> Transaction | None:
     """End what is open on the connector; if that began later than this start, return it and leave it alone."""
-    running = Transaction.objects.open().filter(connector=connector).select_related("station")
+    running = Transaction.objects.open().filter(connector=connector)
     for row in running.select_for_update(no_key=True, of=("self",)):
         if started_at < row.started_at:
             marks.append(Mark.SUPERSEDED)

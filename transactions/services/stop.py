@@ -91,7 +91,7 @@ def lock_transaction(*, station_id: int, transaction_id: int | None) -> Transact
         return None
     # Connector before transaction, as a start does: the other order would deadlock with it.
     Connector.objects.select_for_update(no_key=True).get(pk=connector_pk)
-    return found.select_for_update(no_key=True, of=("self",)).select_related("connector", "station").get()
+    return found.select_for_update(no_key=True, of=("self",)).select_related("connector").get()
 
 
 def _apply(row: Transaction, end: ReportedEnd, payload: Mapping[str, Any]) -> bool:
