@@ -16,13 +16,8 @@ NULL = b"\xff\xff\xff\xff"
 # Dimensions, whether there are nulls, type of the elements, elements, lower bound.
 _HEADER = Struct("!iiIii")
 _LENGTH = Struct("!i")
-_INT4 = Struct("!ii").pack
 _INT8 = Struct("!iq").pack
 _FLOAT8 = Struct("!id").pack
-
-
-class Int4Array(bytes):
-    """int4[]"""
 
 
 class Int8Array(bytes):
@@ -39,10 +34,6 @@ class InstantArray(bytes):
 
 class TextArray(bytes):
     """text[]"""
-
-
-def int4s(values: Iterable[int | None]) -> Int4Array:
-    return Int4Array(_array(23, [NULL if value is None else _INT4(4, value) for value in values]))
 
 
 def int8s(values: Iterable[int | None]) -> Int8Array:
@@ -114,10 +105,6 @@ class _PackedDumper(Dumper):
         return obj
 
 
-class _Int4Dumper(_PackedDumper):
-    oid = 1007
-
-
 class _Int8Dumper(_PackedDumper):
     oid = 1016
 
@@ -135,7 +122,6 @@ class _TextDumper(_PackedDumper):
 
 
 DUMPERS: dict[type, type[Dumper]] = {
-    Int4Array: _Int4Dumper,
     Int8Array: _Int8Dumper,
     Float8Array: _Float8Dumper,
     InstantArray: _InstantDumper,

@@ -12,7 +12,21 @@ from evcharging import packed_arrays
 _KNOWS_DUMPERS = "knows_our_dumpers"
 
 
-def prepared_cursor() -> psycopg.Cursor[Any]:
+def run_prepared(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Run a statement that stays prepared; return its rows, or none where it has none. Errors are Django's."""
+    if connection.queries_logged:
+        connection.queries_log.append({"sql": sql, "time": ""})
+    with connection.wrap_database_errors, _cursor() as cursor:
+        cursor.execute(sql, parameters, prepare=True)
+        return cursor.fetchall() if cursor.description else []
+
+
+def columns(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return rows as columns, the parameters of unnest(); there must be a row."""
+    return [packed_arrays.column(values) for values in zip(*rows, strict=True)]
+
+
+def _cursor() -> psycopg.Cursor[Any]:
     """Return a cursor of the driver's own on the current database connection: its statements can stay prepared.
 
     Django's cursors put parameters into the text, so that PostgreSQL sees another statement every time. These send
@@ -28,17 +42,3 @@ def prepared_cursor() -> psycopg.Cursor[Any]:
             link.adapters.register_dumper(kind, dumper)
         setattr(link, _KNOWS_DUMPERS, True)
     return psycopg.Cursor(link)
-
-
-def run_prepared(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """Run a statement that stays prepared; return its rows, or none where it has none. Errors are Django's."""
-    if connection.queries_logged:
-        connection.queries_log.append({"sql": sql, "time": ""})
-    with connection.wrap_database_errors, prepared_cursor() as cursor:
-        cursor.execute(sql, parameters, prepare=True)
-        return cursor.fetchall() if cursor.description else []
-
-
-def columns(rows: Sequence[Sequence[Any]]) -> list[Any]:
-    """Return rows as columns, the parameters of unnest(); there must be a row."""
-    return [packed_arrays.column(values) for values in zip(*rows, strict=True)]

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from evcharging import packed_arrays
-from evcharging.prepared import run_prepared
+from evcharging.prepared import columns, run_prepared
 
 
 class SampleRow(NamedTuple):
@@ -33,18 +32,5 @@ _INSERT = """
 
 def insert_samples(rows: Sequence[SampleRow]) -> None:
     """Store samples inside the current database transaction; those that are stored already are left as they are."""
-    if not rows:
-        return
-    instants, values, reported, series, transactions, refs, raws = zip(*rows, strict=True)
-    run_prepared(
-        _INSERT,
-        [
-            packed_arrays.instants(instants),
-            packed_arrays.float8s(values),
-            packed_arrays.instants(reported),
-            packed_arrays.int4s(series),
-            packed_arrays.int4s(transactions),
-            packed_arrays.texts(refs),
-            packed_arrays.texts(raws),
-        ],
-    )
+    if rows:
+        run_prepared(_INSERT, columns(rows))

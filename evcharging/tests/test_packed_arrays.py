@@ -8,7 +8,6 @@ from django.db import DataError, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evcharging import packed_arrays
 from evcharging.prepared import columns, run_prepared
 
 pytestmark = pytest.mark.django_db
@@ -36,10 +35,6 @@ INSTANT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 def test_column_comes_back(cast, values):
     (parameter,) = columns([(value,) for value in values])
     assert run_prepared(f"SELECT %s::{cast}", [parameter]) == [(values,)]
-
-
-def test_int4s_come_back():
-    assert run_prepared("SELECT %s::int[]", [packed_arrays.int4s([1, None, -5])]) == [([1, None, -5],)]
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
