@@ -20,10 +20,9 @@ from status_notifications.signals import statuses_stored
 @receiver(statuses_stored)
 def update_connectors(*, statuses: list[StatusAt], **kwargs: Any) -> None:
     """Create and update the connectors whose statuses were stored, in the same database transaction."""
-    apply_statuses(statuses=statuses)
-    settle_availability(
-        station_ids={status.station_id for status in statuses}, now=max(status.received_at for status in statuses)
-    )
+    awaited = apply_statuses(statuses=statuses)
+    if awaited:
+        settle_availability(station_ids=awaited, now=max(status.received_at for status in statuses))
 
 
 @receiver(command_requested)

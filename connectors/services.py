@@ -48,11 +48,13 @@ def set_last_meter_stop(*, connector: Connector, meter_stop_wh: int) -> None:
     connector.save(update_fields=["last_meter_stop_wh"])
 
 
-def apply_statuses(*, statuses: Iterable[StatusAt]) -> None:
+def apply_statuses(*, statuses: Iterable[StatusAt]) -> set[int]:
     """Create or update connectors from their statuses; one that is older than the known one changes nothing.
 
     Among equal effective times the one received later wins. Rows are written in one order, so batches of several
     processes do not deadlock.
+
+    :returns: the stations with a changed connector whose availability is still to follow a command.
     """
     latest: dict[tuple[int, int], StatusAt] = {}
     for status in statuses:
@@ -60,9 +62,9 @@ def apply_statuses(*, statuses: Iterable[StatusAt]) -> None:
         if key not in latest or status.effective_at >= latest[key].effective_at:
             latest[key] = status
     if not latest:
-        return
+        return set()
     rows = [latest[key] for key in sorted(latest)]
-    run_prepared(
+    changed = run_prepared(
         """
         INSERT INTO connectors_connector AS c
             (station_id, connector_id, label, wanted_availability, status_at, status, error_code, info, vendor_id,
@@ -78,9 +80,11 @@ def apply_statuses(*, statuses: Iterable[StatusAt]) -> None:
             info = excluded.info, vendor_id = excluded.vendor_id, vendor_error_code = excluded.vendor_error_code,
             status_reported_at = excluded.status_reported_at, status_received_at = excluded.status_received_at
         WHERE c.status_at IS NULL OR c.status_at <= excluded.status_at
+        RETURNING c.station_id, c.availability_command_id IS NOT NULL
         """,
         columns(rows),
     )
+    return {station_id for station_id, is_awaited in changed if is_awaited}
 
 
 def request_change_availability(

@@ -3,8 +3,9 @@
 For batches of the hot paths: the driver's adaptation of each value costs several times more (bench/).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from struct import Struct, error
 from typing import Any
 
@@ -18,6 +19,7 @@ _HEADER = Struct("!iiIii")
 _LENGTH = Struct("!i")
 _INT8 = Struct("!iq").pack
 _FLOAT8 = Struct("!id").pack
+_NONE = type(None)
 
 
 class Int8Array(bytes):
@@ -36,42 +38,35 @@ class TextArray(bytes):
     """text[]"""
 
 
-def int8s(values: Iterable[int | None]) -> Int8Array:
-    return Int8Array(_array(20, [NULL if value is None else _INT8(8, value) for value in values]))
+def int8s(values: Sequence[int | None]) -> Int8Array:
+    return Int8Array(_numbers(20, "q", values, _INT8))
 
 
-def float8s(values: Iterable[float | None]) -> Float8Array:
-    return Float8Array(_array(701, [NULL if value is None else _FLOAT8(8, value) for value in values]))
+def float8s(values: Sequence[float | None]) -> Float8Array:
+    return Float8Array(_numbers(701, "d", values, _FLOAT8))
 
 
-def instants(values: Iterable[datetime | None]) -> InstantArray:
+def instants(values: Sequence[datetime | None]) -> InstantArray:
     """Pack aware datetimes; neighbours are often the very same."""
-    parts = []
-    last, packed = None, NULL
+    micros: list[int | None] = []
+    last, found = None, None
     for value in values:
         if value is not last:
             last = value
-            packed = NULL if value is None else _INT8(8, _micros(value))
-        parts.append(packed)
-    return InstantArray(_array(1184, parts))
+            found = None if value is None else _micros(value)
+        micros.append(found)
+    return InstantArray(_numbers(1184, "q", micros, _INT8))
 
 
-def texts(values: Iterable[str | None]) -> TextArray:
-    parts = []
-    last, packed = None, NULL
-    for value in values:
-        if value is not last:
-            last = value
-            if value is None:
-                packed = NULL
-            else:
-                data = value.encode()
-                packed = _LENGTH.pack(len(data)) + data
-        parts.append(packed)
-    return TextArray(_array(25, parts))
+def texts(values: Sequence[str | None]) -> TextArray:
+    first = values[0] if values else None
+    if first is not None and values.count(first) == len(values):
+        return TextArray(_array(25, [_text(first)] * len(values), has_nulls=False))
+    has_nulls = None in values
+    return TextArray(_array(25, [NULL if value is None else _text(value) for value in values], has_nulls=has_nulls))
 
 
-_PACK: dict[type, Callable[[Iterable[Any]], bytes]] = {int: int8s, float: float8s, datetime: instants, str: texts}
+_PACK: dict[type, Callable[[Sequence[Any]], bytes]] = {int: int8s, float: float8s, datetime: instants, str: texts}
 
 
 def column(values: Sequence[Any]) -> Any:
@@ -79,18 +74,41 @@ def column(values: Sequence[Any]) -> Any:
 
     Statements cast their parameters, so that whole numbers may always travel as int8, and a column of nulls as text.
     """
-    kinds = {type(value) for value in values} - {type(None)}
+    kinds = set(map(type, values))
+    kinds.discard(_NONE)
     if kinds == {int, float}:
         kinds = {float}
     pack = _PACK.get(kinds.pop() if kinds else str) if len(kinds) <= 1 else None
     try:
         return list(values) if pack is None else pack(values)
-    except error:  # a number that is too large
+    except (error, OverflowError):  # a number that is too large
         return list(values)
 
 
-def _array(element_type: int, parts: list[bytes]) -> bytes:
-    return b"".join((_HEADER.pack(1, NULL in parts, element_type, len(parts), 1), *parts))
+def _numbers(element_type: int, code: str, values: Sequence[Any], pack_one: Callable[[int, Any], bytes]) -> bytes:
+    """Pack elements of eight bytes: all at once, or one by one where some are null."""
+    if None in values:
+        return _array(
+            element_type, [NULL if value is None else pack_one(8, value) for value in values], has_nulls=True
+        )
+    numbers: list[Any] = [8] * (2 * len(values))
+    numbers[1::2] = values
+    return _array(element_type, [_struct_of(code, len(values)).pack(*numbers)], has_nulls=False, count=len(values))
+
+
+@lru_cache(512)
+def _struct_of(code: str, count: int) -> Struct:
+    return Struct("!" + f"i{code}" * count)
+
+
+def _text(value: str) -> bytes:
+    data = value.encode()
+    return _LENGTH.pack(len(data)) + data
+
+
+def _array(element_type: int, parts: list[bytes], *, has_nulls: bool, count: int | None = None) -> bytes:
+    size = len(parts) if count is None else count
+    return b"".join((_HEADER.pack(1, has_nulls, element_type, size, 1), *parts))
 
 
 def _micros(instant: datetime) -> int:

@@ -4,21 +4,29 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from evcharging import packed_arrays
 
-_KNOWS_DUMPERS = "knows_our_dumpers"
+_CURSOR = "cursor_of_prepared_statements"
 
 
 def run_prepared(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """Run a statement that stays prepared; return its rows, or none where it has none. Errors are Django's."""
+    """Run a statement that stays prepared; return its rows, or none where it has none. Errors are Django's.
+
+    Lists are sent as packed arrays where they can be.
+    """
+    # Once, past the proxy that looks it up at every use.
+    connection = connections[DEFAULT_DB_ALIAS]
     if connection.queries_logged:
         connection.queries_log.append({"sql": sql, "time": ""})
-    with connection.wrap_database_errors, _cursor() as cursor:
-        cursor.execute(sql, parameters, prepare=True)
-        return cursor.fetchall() if cursor.description else []
+    packed = [packed_arrays.column(each) if each.__class__ is list else each for each in parameters]
+    with connection.wrap_database_errors:
+        cursor = _cursor(connection)
+        cursor.execute(sql, packed, prepare=True)
+        result = cursor.pgresult
+        return cursor.fetchall() if result is not None and result.nfields else []
 
 
 def columns(rows: Sequence[Sequence[Any]]) -> list[Any]:
@@ -26,19 +34,24 @@ def columns(rows: Sequence[Sequence[Any]]) -> list[Any]:
     return [packed_arrays.column(values) for values in zip(*rows, strict=True)]
 
 
-def _cursor() -> psycopg.Cursor[Any]:
-    """Return a cursor of the driver's own on the current database connection: its statements can stay prepared.
+def _cursor(connection: Any) -> psycopg.Cursor[Any]:
+    """Return the cursor of a database connection whose statements can stay prepared, the driver's own.
 
-    Django's cursors put parameters into the text, so that PostgreSQL sees another statement every time. These send
+    Django's cursors put parameters into the text, so that PostgreSQL sees another statement every time. This one sends
     them beside the text, which casts each (`%s::int[]`); all whole numbers as int8, for with types by size a statement
-    would be another one for every mixture of sizes.
+    would be another one for every mixture of sizes. It is one for each connection: making a cursor costs as much as a
+    small statement.
     """
-    connection.ensure_connection()
+    if connection.connection is None:
+        connection.ensure_connection()
     link = connection.connection
-    if not getattr(link, _KNOWS_DUMPERS, False):
-        link.adapters.register_dumper(int, Int8Dumper)
-        link.adapters.register_dumper(int, Int8BinaryDumper)
-        for kind, dumper in packed_arrays.DUMPERS.items():
-            link.adapters.register_dumper(kind, dumper)
-        setattr(link, _KNOWS_DUMPERS, True)
-    return psycopg.Cursor(link)
+    known: psycopg.Cursor[Any] | None = getattr(link, _CURSOR, None)
+    if known is not None:
+        return known
+    link.adapters.register_dumper(int, Int8Dumper)
+    link.adapters.register_dumper(int, Int8BinaryDumper)
+    for kind, dumper in packed_arrays.DUMPERS.items():
+        link.adapters.register_dumper(kind, dumper)
+    cursor = psycopg.Cursor(link)
+    setattr(link, _CURSOR, cursor)
+    return cursor

@@ -27,6 +27,14 @@ MAX_CACHED = 500_000
 _known: dict[SeriesKey, int] = {}
 
 
+def known_series_id(key: SeriesKey) -> int:
+    """Return the id of a series that this process has met.
+
+    :raises KeyError: it has not, which says nothing of the database.
+    """
+    return _known[key]
+
+
 def series_ids(*, keys: Iterable[SeriesKey]) -> dict[SeriesKey, int]:
     """Return the id of each series, creating those that are new; inside the caller's database transaction.
 

@@ -1,6 +1,6 @@
 """Everything that writes status history."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from django.db import transaction
 from connectors.services import StatusAt
 from evcharging.events import emit
 from evcharging.prepared import columns, run_prepared
-from stations.services import current_epochs
+from stations.services import OWNED_SQL, newest_epochs
 from stations.timing import effective_time
 from status_notifications.models import StatusCode, StatusNotification
 from status_notifications.signals import statuses_stored
@@ -35,13 +35,14 @@ def record_statuses(*, messages: Sequence[StatusMessage]) -> list[bool]:
 
     Sends `statuses_stored`, so that connectors stand or fall with their history. Stored twice, a status is there once.
     """
-    epochs = current_epochs(station_ids=[message.station_id for message in messages])
-    owned = [epochs.get(message.station_id) == message.epoch for message in messages]
-    statuses = [_status_at(message) for message, is_owned in zip(messages, owned, strict=True) if is_owned]
-    if statuses:
-        _insert(statuses)
-        emit(statuses_stored, StatusNotification, statuses=statuses)
-    return owned
+    epochs = newest_epochs(messages)
+    newest = [message for message in messages if epochs[message.station_id] == message.epoch]
+    statuses = [_status_at(message) for message in newest]
+    owned = _insert(statuses, epochs)
+    kept = [status for status in statuses if status.station_id in owned]
+    if kept:
+        emit(statuses_stored, StatusNotification, statuses=kept)
+    return [message.station_id in owned and epochs[message.station_id] == message.epoch for message in messages]
 
 
 def _status_at(message: StatusMessage) -> StatusAt:
@@ -63,7 +64,28 @@ def _status_at(message: StatusMessage) -> StatusAt:
     )
 
 
-def _insert(statuses: Sequence[StatusAt]) -> None:
+_COLUMNS = """
+    effective_at, received_at, reported_at, station_id, connector_id, status, error_code, info, vendor_id,
+    vendor_error_code
+"""
+
+_INSERT = f"""
+    WITH {OWNED_SQL},
+    stored AS (
+        INSERT INTO status_notifications ({_COLUMNS})
+        SELECT {_COLUMNS}
+        FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::int[], %s::smallint[],
+                    %s::text[], %s::text[], %s::text[], %s::text[]) AS v({_COLUMNS})
+        WHERE CASE WHEN station_id IN (SELECT id FROM owned) THEN true END
+        ORDER BY station_id, connector_id, effective_at
+        ON CONFLICT DO NOTHING
+    )
+    SELECT id FROM owned
+"""
+
+
+def _insert(statuses: Sequence[StatusAt], epochs: Mapping[int, int]) -> set[int]:
+    """Store statuses of the stations that connections of these epochs own; return which those are."""
     rows = [
         (
             status.effective_at,
@@ -79,15 +101,5 @@ def _insert(statuses: Sequence[StatusAt]) -> None:
         )
         for status in statuses
     ]
-    rows.sort(key=lambda row: (row[3], row[4], row[0]))
-    run_prepared(
-        """
-        INSERT INTO status_notifications
-            (effective_at, received_at, reported_at, station_id, connector_id, status, error_code, info, vendor_id,
-             vendor_error_code)
-        SELECT * FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::int[],
-                             %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[])
-        ON CONFLICT DO NOTHING
-        """,
-        columns(rows),
-    )
+    owned = run_prepared(_INSERT, [list(epochs), list(epochs.values()), *columns(rows)])
+    return {station_id for (station_id,) in owned}

@@ -49,6 +49,7 @@ class Lane(Generic[Item, Result]):
         self._running: list[Waiting[Item, Result]] = []
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._hold_s: float = settings.DB_HOLD_S
 
     async def submit(self, item: Item, weight: int = 1) -> Result:
         """Store an item with whatever else is waiting; return what the service says of it, after the commit.
@@ -56,7 +57,7 @@ class Lane(Generic[Item, Result]):
         :raises DatabaseAway: DB_HOLD_S is over; whether it was stored is unknown.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + settings.DB_HOLD_S
+        deadline = loop.time() + self._hold_s
         if len(self._waiting) >= self._max_waiting:
             await self._wait_for_room(deadline)
         future: asyncio.Future[Result] = loop.create_future()

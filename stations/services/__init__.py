@@ -29,6 +29,7 @@ from stations.services.commands import (
 )
 from stations.services.configuration import greet_stations, integer_value, request_configuration
 from stations.services.connection import (
+    OWNED_SQL,
     Admission,
     Attempt,
     ConnectedStation,
@@ -39,6 +40,7 @@ from stations.services.connection import (
     current_epochs,
     disconnect_stations,
     hold_epochs,
+    newest_epochs,
     owns_station,
     reload_station,
     touch_stations,
@@ -73,6 +75,7 @@ from stations.services.strangers import (
 
 __all__ = [
     "LOST",
+    "OWNED_SQL",
     "Admission",
     "Attempt",
     "BatchNotRunning",
@@ -110,6 +113,7 @@ __all__ = [
     "hold_stations",
     "import_station",
     "integer_value",
+    "newest_epochs",
     "owns_station",
     "record_boots",
     "record_certificate_request",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -204,6 +204,32 @@ def current_epochs(*, station_ids: Iterable[int]) -> dict[int, int]:
     """Return the owning epoch of each station, not held: for batches, whose rows are safe to store late."""
     sql = "SELECT id, connection_epoch FROM stations_station WHERE id = ANY(%s::bigint[])"
     return dict(run_prepared(sql, [list(set(station_ids))]))
+
+
+class _Received(Protocol):
+    @property
+    def station_id(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+
+
+def newest_epochs(messages: Iterable[_Received]) -> dict[int, int]:
+    """Return of each station in a batch the newest epoch: messages of an older one came by a connection that was
+    replaced."""
+    newest: dict[int, int] = {}
+    for message in messages:
+        if newest.get(message.station_id, message.epoch) <= message.epoch:
+            newest[message.station_id] = message.epoch
+    return newest
+
+
+OWNED_SQL = """
+    owned AS MATERIALIZED (
+        SELECT s.id FROM stations_station s
+        JOIN unnest(%s::bigint[], %s::bigint[]) AS v(id, epoch) ON s.id = v.id AND s.connection_epoch = v.epoch
+    )
+"""
+"""For WITH: the stations (id) that connections of these epochs own, not held. Parameters: stations, their epochs."""
 
 
 def touch_stations(*, seen: Mapping[int, tuple[int, datetime, float | None]]) -> dict[int, str]:
