@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from id_tags.models import IdTag, LocalList, LocalListUpdate, LocalListUpdateStatus, fold_id_tag
-from id_tags.selectors import authorization_of
+from id_tags.selectors import authorization_of, known_tag
 from stations.models import Command, CommandStatus, CommandVia
 from stations.services import CommandRefused, integer_value, request_command
 
@@ -65,7 +65,7 @@ def request_local_list(
 
 def id_tag_info(tag: IdTag, now: datetime) -> dict[str, str]:
     """Return what a station is told of a tag; its limit cannot be told."""
-    return authorization_of(tag, now).id_tag_info()
+    return authorization_of(known_tag(tag), now).id_tag_info()
 
 
 def check_local_list(command: Command) -> None:

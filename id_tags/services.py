@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from evcharging.events import publish
 from id_tags.models import IdTag, IdTagGroup, IdTagStatus, UnknownIdTag, fold_id_tag
-from id_tags.selectors import authorization_of
+from id_tags.selectors import authorization_of, tags_by_folded
 from id_tags.signals import id_tags_changed
 from id_tags.types import Authorization
 from stations.models import stale_before
@@ -19,21 +19,11 @@ def lock_for_start(*, id_tag: str, now: datetime) -> Authorization:
 
     The lock makes two starts of one tag (or of one group that has a limit) count one another. Order: tag, then group.
     """
-    tag = lock_tags(id_tags=[id_tag]).get(fold_id_tag(id_tag))
+    tag = tags_by_folded(id_tags=[id_tag], locked=True).get(fold_id_tag(id_tag))
     authorization = authorization_of(tag, now)
     if authorization.limit_group_id is not None:
         IdTagGroup.objects.select_for_update(no_key=True).get(pk=authorization.limit_group_id)
     return authorization
-
-
-def lock_tags(*, id_tags: Iterable[str]) -> dict[str, IdTag]:
-    """Return the known ones of some tags by their folded text, locked until the end of the database transaction.
-
-    Their groups are not: who counts a group's transactions locks it after the tags, as lock_for_start() does.
-    """
-    rows = IdTag.objects.select_for_update(no_key=True, of=("self",)).select_related("group")
-    found = rows.filter(id_tag_folded__in={fold_id_tag(id_tag) for id_tag in id_tags}).order_by("pk")
-    return {tag.id_tag_folded: tag for tag in found}
 
 
 def note_unknown_id_tag(*, id_tag: str, station_id: int, now: datetime) -> None:

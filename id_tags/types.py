@@ -2,6 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
+
+
+class KnownTag(NamedTuple):
+    """What is needed to judge a tag: of its row, and of its group's (None without one)."""
+
+    pk: int
+    status: str
+    expires_at: datetime | None
+    max_active_transactions: int | None
+    group_id: int | None
+    parent_id_tag: str | None
+    group_max_active_transactions: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ def coverage() -> str:
     for action, handler in sorted(HANDLERS.items()):
         text = " ".join((inspect.getdoc(handler.handle) or "").split())
         repeated = "answered from memory" if handler.is_remembered else "handled again"
+        if handler.is_queued:
+            repeated = "answered from memory on a new connection, else found by its content"
         rows.append(f"| {action} | {text} | {repeated} |\n")
     tests = _tests()
     commands = []

@@ -16,8 +16,7 @@ from django.db import transaction
 from evcharging.events import publish
 from evcharging.prepared import columns, run_prepared
 from id_tags.models import fold_id_tag
-from id_tags.selectors import authorization_of
-from id_tags.services import lock_tags
+from id_tags.selectors import authorization_of, tags_by_folded
 from id_tags.types import Authorization
 from transactions.models import Transaction
 from transactions.services.plain import of_good_standing
@@ -48,7 +47,8 @@ def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer
     answers: list[StartAnswer | None] = [None] * len(messages)
     possible = [(place, message) for place, message in of_good_standing(messages) if _is_complete(message.report)]
     free = _only_free(_lock_connectors(possible))
-    tags = lock_tags(id_tags=[each.message.report.id_tag for each in free])
+    # Their groups are not locked: a start that a group limits is not plain.
+    tags = tags_by_folded(id_tags=[each.message.report.id_tag for each in free], locked=True)
     judged = [(each, authorization_of(tags.get(each.folded), each.message.received_at)) for each in free]
     accepted = _only_accepted(judged)
     if not accepted:

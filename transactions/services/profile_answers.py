@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import QuerySet
 
+from evcharging.prepared import run_prepared
 from stations.models import Command, CommandStatus
 from transactions.charging_rules import read_instant
 from transactions.models import ChargingProfile, CompositeSchedule, ProfileStatus
@@ -31,12 +32,18 @@ def apply_profile_answer(*, command: Command, now: datetime) -> None:
         _keep_composite(command, now)
 
 
-def end_profiles_of(*, stopped: Iterable[Stopped], now: datetime) -> int:
-    """End the TxProfiles of transactions that have ended; return how many."""
-    # Those without an answer too: one may be recorded at this moment, and it saw the transaction open.
-    held = (ProfileStatus.REQUESTED, ProfileStatus.ACTIVE)
-    rows = ChargingProfile.objects.filter(transaction_id__in=[each.pk for each in stopped], status__in=held)
-    return rows.update(status=ProfileStatus.ENDED, ended_at=now)
+_END_SQL = """
+    UPDATE transactions_chargingprofile SET status = 'ended', ended_at = %s::timestamptz
+    WHERE transaction_id = ANY(%s::bigint[]) AND status IN ('requested', 'active')
+"""
+
+
+def end_profiles_of(*, stopped: Iterable[Stopped], now: datetime) -> None:
+    """End the TxProfiles of transactions that have ended.
+
+    Those without an answer too: one may be recorded at this moment, and it saw the transaction open.
+    """
+    run_prepared(_END_SQL, [now, [each.pk for each in stopped]])
 
 
 def _apply_set(command: Command, now: datetime) -> None:

@@ -50,11 +50,12 @@ EMPTY = Answer({})
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """How an Action is handled. `is_remembered`: a repeated frame is answered from memory; `is_high_volume`: logged
-    at DEBUG only."""
+    """How an Action is handled. `is_remembered`: a repeated frame is answered from memory; `is_queued`: chargers keep
+    it and send it in order, so that what follows a new one is new; `is_high_volume`: logged at DEBUG only."""
 
     handle: Callable[[Message], Awaitable[Answer]]
     is_remembered: bool = False
+    is_queued: bool = False
     is_high_volume: bool = False
 
 
@@ -259,9 +260,9 @@ HANDLERS = {
     "SecurityEventNotification": Handler(security_event_notification, is_remembered=True),
     "SignCertificate": Handler(sign_certificate, is_remembered=True),
     "SignedFirmwareStatusNotification": _progress("SignedFirmwareStatusNotification"),
-    "StartTransaction": Handler(start_transaction, is_remembered=True),
+    "StartTransaction": Handler(start_transaction, is_remembered=True, is_queued=True),
     "StatusNotification": Handler(status_notification, is_high_volume=True),
-    "StopTransaction": Handler(stop_transaction, is_remembered=True),
+    "StopTransaction": Handler(stop_transaction, is_remembered=True, is_queued=True),
 }
 """Every Action a 1.6 charger may send; docs/ocpp-coverage.md is generated from it."""
 
