@@ -18,7 +18,7 @@ from typing import Any
 
 from bench import report
 from bench.commands import commands
-from bench.goals import all_faults
+from bench.goals import DAPHNE, MANY, METER, TWO, all_faults
 from bench.memory import memory
 from bench.restarts import restarts
 from bench.runs import cells, full_systems, goal_systems, half_peak, say, stages
@@ -99,6 +99,14 @@ def run_cells(arguments: argparse.Namespace) -> Sections:
         found = cells(
             goal_systems(site),
             stations=(arguments.stations or [50])[0],
+            seconds=arguments.seconds,
+            rounds=arguments.rounds,
+            missing=missing,
+        )
+        systems = goal_systems(site)
+        found += cells(
+            {name: (systems[name][0], (METER,)) for name in (DAPHNE, TWO)},
+            stations=MANY,
             seconds=arguments.seconds,
             rounds=arguments.rounds,
             missing=missing,

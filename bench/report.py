@@ -146,11 +146,11 @@ def _commands(found: dict[str, Any]) -> str:
 def _storage(found: list[dict[str, Any]]) -> str:
     parts = []
     for each in found:
-        size = each["bytes_per_row"]
+        size, dense = each["bytes_per_row"], each["bytes_reindexed"]
         parts.append(
             f"{each['database']}: {each['rows']:,} samples of {each['stations']:,} stations in a month; copied in "
             f"{each['copy_s']} s, rolled up in {each['rollup_s']} s; bytes a sample: table {size['table']}, indexes "
-            f"{size['indexes']}, all {size['all']}."
+            f"{size['indexes']}, all {size['all']}; after reindex_samples ({each['reindex_s']} s) {dense['all']}."
         )
         first = "cold ms" if each["is_cold"] else "first ms"
         rows = [(of["question"], of["statements"], of["cold_ms"], of["warm_ms"]) for of in each["questions"]]

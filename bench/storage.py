@@ -34,9 +34,11 @@ def storage(site: Site, *, millions: float, on_timescale: bool = False) -> dict[
         began = time.monotonic()
         connection.execute("VACUUM (ANALYZE) meter_values")
         vacuum_s = time.monotonic() - began
-        row = connection.execute(_SIZES[on_timescale]).fetchone()
-    assert row is not None
-    table, indexes, total, rows = map(int, row)
+    rows, grown = _sizes(system, on_timescale)
+    began = time.monotonic()
+    run_beside(system, "manage", "reindex_samples")
+    reindex_s = time.monotonic() - began
+    _, reindexed = _sizes(system, on_timescale)
     began = time.monotonic()
     run_beside(system, "manage", "rollup")
     rollup_s = time.monotonic() - began
@@ -49,15 +51,23 @@ def storage(site: Site, *, millions: float, on_timescale: bool = False) -> dict[
         **filled,
         "vacuum_s": round(vacuum_s, 1),
         "rollup_s": round(rollup_s, 1),
-        "bytes_per_row": {
-            "table": round(table / rows, 1),
-            "indexes": round(indexes / rows, 1),
-            "all": round(total / rows, 1),
-        },
+        "reindex_s": round(reindex_s, 1),
+        "bytes_per_row": grown,
+        "bytes_reindexed": reindexed,
         "is_cold": cold,
         "questions": asked,
         "faults": [] if rows == filled["rows"] else [f"{filled['rows']} rows copied, {rows} found"],
     }
+
+
+def _sizes(system: System, on_timescale: bool) -> tuple[int, dict[str, float]]:
+    """Return the number of samples, and the bytes that each takes."""
+    with psycopg.connect(libpq_url(system.database_url), autocommit=True) as connection:
+        row = connection.execute(_SIZES[on_timescale]).fetchone()
+    assert row is not None
+    table, indexes, total, rows = map(int, row)
+    sizes = {"table": table, "indexes": indexes, "all": total}
+    return rows, {part: round(size / rows, 1) for part, size in sizes.items()}
 
 
 def run_beside(system: System, module: str, *arguments: str) -> str:

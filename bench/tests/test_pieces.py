@@ -53,6 +53,7 @@ def test_storage_holds_what_was_copied(site):
     assert found["faults"] == []
     assert found["rows"] == found["stations"] * 57_600 == 115_200
     assert 40 < found["bytes_per_row"]["table"] < found["bytes_per_row"]["all"] < 400
+    assert found["bytes_reindexed"]["all"] < found["bytes_per_row"]["all"] - 20
     by_question = {each["question"]: each for each in found["questions"]}
     assert len(by_question) == 5
     assert all(each["plans"] and each["warm_ms"] > 0 for each in by_question.values())
