@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from evcharging.api.framework import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401 - the API's
-from evcharging.back_office import DATE_FORMAT, DATETIME_FORMAT, TIME_FORMAT, UNFOLD  # noqa: F401 - the admin's
+from evcharging.back_office import UNFOLD  # noqa: F401 - the admin's
 from evcharging.database_url import parse_database_url
 from evcharging.embedded import EmbeddedServers
 from evcharging.environment import Environment
@@ -225,6 +225,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
+FORMAT_MODULE_PATH = "evcharging.formats"
 
 # Static files come out of the packages, unless the image has them collected in STATIC_ROOT.
 STATIC_URL = "static/"

@@ -7,10 +7,6 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-DATE_FORMAT = "Y-m-d"
-TIME_FORMAT = "H:i:s"
-DATETIME_FORMAT = "Y-m-d H:i:s"
-
 
 def _may_view(permission: str) -> Callable[[HttpRequest], bool]:
     app_label, _, model = permission.partition(".")
