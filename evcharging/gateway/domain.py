@@ -20,6 +20,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 FIRST_RETRY_S, LAST_RETRY_S = 0.05, 2.0
+LIMIT_EXCEEDED = "53400"
+"""SQLSTATE of what a later try would not do better, but a smaller batch: TimescaleDB unpacks only so many compressed
+rows for one transaction (timescaledb.max_tuples_decompressed_per_dml_transaction), to see if one is there already.
+"""
 
 _pool: ThreadPoolExecutor | None = None
 
@@ -94,5 +98,7 @@ def _run(function: Callable[[], R]) -> R:
     try:
         return function()
     except (OperationalError, InterfaceError, InternalError) as error:
+        if getattr(error.__cause__, "sqlstate", None) == LIMIT_EXCEEDED:
+            raise
         connection.close()
         raise DatabaseAway(str(error).strip()) from error
