@@ -5,7 +5,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +43,7 @@ class Site:
         self.timescale_url = timescale_url
         self._redis_number = self._database_number = 0
         self._on_timescale: list[str] = []
+        self._template = ""
 
     def __enter__(self) -> Self:
         self.servers.acquire()
@@ -57,14 +58,15 @@ class Site:
         self.servers.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def new_database(self, name: str, *, on_timescale: bool = False) -> str:
-        """Create an empty database, its name made unique, and return its URL."""
+    def new_database(self, name: str, *, on_timescale: bool = False, template: str = "template1") -> str:
+        """Create a database, its name made unique, and return its URL; `template` is for those of the site's own
+        PostgreSQL."""
         self._database_number += 1
         name = f"{name}_{self._database_number}"
         if not on_timescale:
             url = self.servers.postgres_url("postgres")
             with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+                connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]
             return self.servers.postgres_url(name)
         name = f"bench_{os.getpid()}_{name}"
         with psycopg.connect(libpq_url(self.timescale_url), autocommit=True) as connection:
@@ -72,6 +74,14 @@ class Site:
         self._on_timescale.append(name)
         parts = urlsplit(self.timescale_url)
         return urlunsplit(parts._replace(path=f"/{name}"))
+
+    def new_migrated_database(self, name: str, migrate: Callable[[str], None]) -> str:
+        """Create a database that has our tables and return its URL; `migrate` is called with the first one's URL."""
+        if not self._template:
+            url = self.new_database("template")
+            migrate(url)
+            self._template = urlsplit(url).path[1:]
+        return self.new_database(name, template=self._template)
 
     def new_redis_url(self) -> str:
         """Return the URL of a Valkey database that nobody has used yet."""

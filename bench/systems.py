@@ -193,7 +193,8 @@ def ours(
     elif processes > 1:
         _require_option("--processes")
         command += ["--processes", str(processes)]
-    url = site.new_database(name, on_timescale=on_timescale)
+    # Each TimescaleDB database has workers of its own and cannot be copied: the server migrates it.
+    url = site.new_database(name, on_timescale=True) if on_timescale else site.new_migrated_database(name, _migrate)
     return System(
         ", ".join(word for word in ["ours", *words] if word),
         command,
@@ -210,6 +211,15 @@ def ours(
         database_url=url,
         valkey_pid=site.valkey_pid,
         log=str(site.folder / f"{name}.log"),
+    )
+
+
+def _migrate(url: str) -> None:
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+        cwd=REPOSITORY,
+        env={**os.environ, "DATABASE_URL": url, "SECRET_KEY": "of no use"},
+        check=True,
     )
 
 

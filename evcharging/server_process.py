@@ -1,6 +1,7 @@
 """One embedded server as a process: found again by its data folder, started, waited for, stopped."""
 
 import logging
+import math
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -16,6 +18,7 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.02
 #: How long a stop may take before the server is told to drop everything.
 STOP_S = 60.0
+SIGNAL_AGAIN_S = 1.0
 
 
 class EmbeddedServerError(Exception):
@@ -151,19 +154,22 @@ class ServerProcess(ABC):
     def stop(self) -> None:
         """Stop the server in order and wait until it is gone."""
         for how in self.stop_signals():
-            pid = self.running_pid()
-            if not pid:
-                break
-            try:
-                os.kill(pid, how)
-            except ProcessLookupError:
-                break
-            deadline = time.monotonic() + STOP_S
-            while self.running_pid() == pid and time.monotonic() < deadline:
+            pid = self._stoppable_pid()
+            deadline, told = time.monotonic() + STOP_S, -math.inf
+            while pid and self._stoppable_pid() == pid and time.monotonic() < deadline:
+                # Again and again: one that has only just been started may not listen to signals yet.
+                if time.monotonic() - told > SIGNAL_AGAIN_S:
+                    told = time.monotonic()
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, how)
                 time.sleep(POLL_S)
         if self._child is not None:
             self._child.wait()
             self._child = None
+
+    def _stoppable_pid(self) -> int:
+        """Return the process id of the server, or 0; our own child counts before it has written its pid file."""
+        return self.running_pid() or (self._child.pid if self._child is not None else 0)
 
     def as_user(self, command: list[str], *, reach: list[Path] | None = None) -> list[str]:
         """Return the command that runs `command` as the server's user, who must be able to reach `reach`."""

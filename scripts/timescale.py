@@ -1,9 +1,11 @@
 """Run a command with TEST_DATABASE_URL naming a TimescaleDB: the one at TIMESCALE_URL, else one prepared here.
 
     python scripts/timescale.py COMMAND ARGUMENT…
+    python scripts/timescale.py --prepare
 
 Prepared here means Debian trixie's postgresql-17-timescaledb (the Apache edition) in a debootstrap root, which is kept
-under var/timescale and needs root, a Debian with its archive configured in apt, and a minute the first time.
+under var/timescale and needs root, a Debian with its archive configured in apt, and a minute the first time; --prepare
+does no more than that.
 """
 
 import fcntl
@@ -44,9 +46,11 @@ def main(command: list[str]) -> int:
     """Return the command's exit code."""
     given = os.environ.get("TIMESCALE_URL", "").strip()
     if given:
-        return _run(command, given)
+        return 0 if command == ["--prepare"] else _run(command, given)
     try:
         root = prepare_root()
+        if command == ["--prepare"]:
+            return 0
         with running_server(root) as url:
             return _run(command, url)
     except subprocess.CalledProcessError as error:
@@ -70,8 +74,9 @@ def prepare_root() -> Path:
         mirror = _debian_mirror()
         if shutil.which("debootstrap") is None:
             subprocess.run(["apt-get", "update", "--quiet"], check=True, stdout=subprocess.DEVNULL)
+            install = "apt-get install -o DPkg::Lock::Timeout=120 --quiet --yes --no-install-recommends debootstrap"
             subprocess.run(
-                ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", "debootstrap"],
+                install.split(),
                 check=True,
                 stdout=subprocess.DEVNULL,
                 env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},

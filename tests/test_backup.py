@@ -18,12 +18,13 @@ from evcharging.database_url import parse_database_url
 from evcharging.embedded import EmbeddedServers
 from tests.charger import Charger
 from tests.live_server import REPOSITORY, LiveServer
+from tests.whole_systems import EMBEDDED, fill_as_used
 
-EMBEDDED = {"DATABASE_URL": "", "REDIS_URL": "", "OCPP_ENROLMENT": "open"}
+OPEN = EMBEDDED | {"OCPP_ENROLMENT": "open"}
 
 
 def manage(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    environment = os.environ | EMBEDDED | {"DATA_DIR": str(data_dir), "SECRET_KEY": ""}
+    environment = os.environ | OPEN | {"DATA_DIR": str(data_dir), "SECRET_KEY": ""}
     return subprocess.run(
         [sys.executable, "manage.py", *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True
     )
@@ -40,10 +41,11 @@ def rows(data_dir: Path, table: str) -> str:
 
 @pytest.fixture
 def folders(short_tmp_path: Path) -> Iterator[tuple[Path, Path]]:
-    """Two data folders, whose servers are down afterwards."""
+    """Two data folders, one used and one empty, whose servers are down afterwards."""
     made = short_tmp_path / "a", short_tmp_path / "b"
     for folder in made:
         folder.mkdir(mode=0o711)
+    fill_as_used(made[0])
     yield made
     for folder in made:
         EmbeddedServers(folder).stop_if_unused()
@@ -52,7 +54,7 @@ def folders(short_tmp_path: Path) -> Iterator[tuple[Path, Path]]:
 def test_backup_of_a_running_system_comes_back_whole(folders: tuple[Path, Path], short_tmp_path: Path) -> None:
     source, target = folders
     file = short_tmp_path / "backup.tar"
-    with LiveServer(data_dir=source, env=EMBEDDED | {"SECRET_KEY": ""}) as server:  # noqa: SIM117 - ends after its charger
+    with LiveServer(data_dir=source, env=OPEN | {"SECRET_KEY": ""}) as server:  # noqa: SIM117 - ends after its charger
         with Charger(server.url, "CP-1") as charger:
             charger.boot()
             answer = charger.result(
@@ -78,7 +80,7 @@ def test_backup_of_a_running_system_comes_back_whole(folders: tuple[Path, Path],
         assert rows(source, table) == rows(target, table) != "[]\n"
     assert (source / "secret_key").read_text() == (target / "secret_key").read_text()
     with (
-        LiveServer(data_dir=target, env=EMBEDDED | {"SECRET_KEY": ""}) as server,
+        LiveServer(data_dir=target, env=OPEN | {"SECRET_KEY": ""}) as server,
         Charger(server.url, "CP-1") as charger,
     ):
         charger.result(
@@ -94,7 +96,6 @@ def test_backup_of_a_running_system_comes_back_whole(folders: tuple[Path, Path],
 
 def test_what_is_no_backup_changes_nothing(folders: tuple[Path, Path], short_tmp_path: Path) -> None:
     source, _ = folders
-    assert manage(source, "migrate", "--verbosity=0").returncode == 0
     good = short_tmp_path / "good.tar"
     assert manage(source, "backup", str(good)).returncode == 0
     whole = good.read_bytes()
@@ -124,7 +125,7 @@ def test_restore_is_refused_beside_a_server_that_nobody_is_connected_to(
     folders: tuple[Path, Path], short_tmp_path: Path
 ) -> None:
     file = short_tmp_path / "backup.tar"
-    with LiveServer(data_dir=folders[0], env=EMBEDDED | {"SECRET_KEY": ""}) as server:
+    with LiveServer(data_dir=folders[0], env=OPEN | {"SECRET_KEY": ""}) as server:
         assert manage(folders[0], "backup", str(file)).returncode == 0
         done = manage(folders[0], "restore", str(file), "--force")
         assert (done.returncode, done.stderr) == (
@@ -137,7 +138,6 @@ def test_restore_is_refused_beside_a_server_that_nobody_is_connected_to(
 def test_restore_leaves_what_is_not_ours_alone(folders: tuple[Path, Path], short_tmp_path: Path) -> None:
     source, target = folders
     file = short_tmp_path / "backup.tar"
-    assert manage(source, "migrate", "--verbosity=0").returncode == 0
     assert manage(source, "backup", str(file)).returncode == 0
     sql = "from django.db import connection as c; c.cursor().execute('CREATE TABLE theirs AS SELECT 1 AS n')"
     assert manage(target, "shell", "--no-imports", "-c", sql).returncode == 0
@@ -148,7 +148,6 @@ def test_restore_leaves_what_is_not_ours_alone(folders: tuple[Path, Path], short
 
 def test_dump_that_fails_half_way_changes_nothing(folders: tuple[Path, Path], short_tmp_path: Path) -> None:
     source, _ = folders
-    assert manage(source, "migrate", "--verbosity=0").returncode == 0
     file = short_tmp_path / "backup.tar"
     assert manage(source, "backup", str(file)).returncode == 0
     with tarfile.open(file) as archive:
@@ -169,7 +168,6 @@ def test_transaction_ids_go_on_beyond_those_given_since_the_backup(
 ) -> None:
     source, target = folders
     file = short_tmp_path / "backup.tar"
-    assert manage(source, "migrate", "--verbosity=0").returncode == 0
     assert manage(source, "backup", str(file)).returncode == 0
     assert manage(target, "restore", str(file)).returncode == 0
     assert rows(target, "nextval($$transactions_transaction_id_seq$$)") == "[('1000002',)]\n"

@@ -203,6 +203,27 @@ def test_supervisor_restarts_a_killed_server_at_the_same_address(own_servers: Em
         assert client.ping() is True
 
 
+@pytest.mark.parametrize("name", ["postgres", "valkey"])
+@pytest.mark.parametrize("after_s", [0.0, 0.05])
+def test_server_that_has_not_told_its_pid_yet_is_stopped(
+    own_servers: EmbeddedServers, name: str, after_s: float
+) -> None:
+    server = getattr(own_servers, name)
+    server.stop()
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:  # as a process that is ending has them, and its child until it takes them for itself
+        server.prepare()
+        server._spawn()
+        time.sleep(after_s)
+        began = time.monotonic()
+        server.stop()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert time.monotonic() - began < 20
+    assert [line for line in running(server.folder) if "--" not in line] == []
+
+
 def test_acquire_starts_though_the_recorded_pid_is_another_process_by_now(short_tmp_path: Path) -> None:
     servers = EmbeddedServers(short_tmp_path)
     servers.acquire()

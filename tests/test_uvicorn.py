@@ -17,7 +17,8 @@ from tests.charger import Charger
 from tests.live_server import REPOSITORY, LiveServer
 from tests.retrying_charger import Link, RetryingCharger, make_session
 from tests.stored_sessions import add_id_tag, assert_stored_exactly, wait_until
-from tests.test_serve import EMBEDDED, login, running
+from tests.test_serve import login, running
+from tests.whole_systems import EMBEDDED
 
 PASSWORD = b"0123456789abcdef"
 #: As docs/operations/deploy.md shows them.

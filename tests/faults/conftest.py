@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.faults.system import WholeSystem
+from tests.whole_systems import fill_as_used
 
 
 @pytest.fixture(scope="session")
 def _whole_system() -> Iterator[WholeSystem]:
     folder = Path(tempfile.mkdtemp(prefix="evc-"))
     folder.chmod(0o711)
-    running = WholeSystem(folder)
+    running = WholeSystem(fill_as_used(folder))
     yield running
     running.clean_up()
     shutil.rmtree(folder, ignore_errors=True)
