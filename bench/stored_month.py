@@ -164,13 +164,15 @@ def questions(station: Any) -> dict[str, Callable[[], object]]:
     transaction = Transaction.objects.filter(station=station, started_at__gte=month + timedelta(days=10)).earliest(
         "started_at"
     )
-    latest = MeterValue.objects.filter(series__station=station).select_related("series__station", "transaction")
+    # The list of samples shows a day unless it is asked for more.
+    latest = MeterValue.objects.filter(series__station=station, effective_at__gte=month + timedelta(days=DAYS - 1))
+    latest = latest.select_related("series__station", "transaction").order_by("-effective_at", "series_id", "value")
     return {
         "station-day chart": lambda: aggregates.station_day_chart(station, day),
         "station-month energy": lambda: aggregates.station_month_energy(station, month.year, month.month),
         "transaction curve": lambda: selectors.curves(transaction),
         "transaction's table": lambda: selectors.sample_table(transaction, page=1, size=50),
-        "latest samples": lambda: list(latest.order_by("-effective_at")[:100]),
+        "a day's latest samples": lambda: list(latest[:100]),
     }
 
 

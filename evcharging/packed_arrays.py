@@ -20,6 +20,8 @@ _LENGTH = Struct("!i")
 _INT8 = Struct("!iq").pack
 _FLOAT8 = Struct("!id").pack
 _NONE = type(None)
+BLOCK = 128
+"""Elements that are packed by one struct: each takes 64 bytes of it, and there is one for every number up to this."""
 
 
 class Int8Array(bytes):
@@ -81,7 +83,7 @@ def column(values: Sequence[Any]) -> Any:
     pack = _PACK.get(kinds.pop() if kinds else str) if len(kinds) <= 1 else None
     try:
         return list(values) if pack is None else pack(values)
-    except (error, OverflowError):  # a number that is too large
+    except error:  # a number that is too large
         return list(values)
 
 
@@ -91,12 +93,16 @@ def _numbers(element_type: int, code: str, values: Sequence[Any], pack_one: Call
         return _array(
             element_type, [NULL if value is None else pack_one(8, value) for value in values], has_nulls=True
         )
-    numbers: list[Any] = [8] * (2 * len(values))
-    numbers[1::2] = values
-    return _array(element_type, [_struct_of(code, len(values)).pack(*numbers)], has_nulls=False, count=len(values))
+    parts = []
+    for begin in range(0, len(values), BLOCK):
+        block = values[begin : begin + BLOCK]
+        numbers: list[Any] = [8] * (2 * len(block))
+        numbers[1::2] = block
+        parts.append(_struct_of(code, len(block)).pack(*numbers))
+    return _array(element_type, parts, has_nulls=False, count=len(values))
 
 
-@lru_cache(512)
+@lru_cache(2 * BLOCK)
 def _struct_of(code: str, count: int) -> Struct:
     return Struct("!" + f"i{code}" * count)
 

@@ -136,9 +136,13 @@ _REDIS_URL = ENVIRONMENT.text("REDIS_URL")
 EMBEDDED_SERVERS = EmbeddedServers(DATA_DIR, postgres=not _DATABASE_URL, valkey=not _REDIS_URL)
 
 
+# Statements that ask for it stay prepared (evcharging.prepared), and no others; Django would let none.
+PREPARED_ON_DEMAND = {"prepare_threshold": 1_000_000_000}
+
+
 def _database() -> dict[str, Any]:
     if not _DATABASE_URL:
-        return EMBEDDED_SERVERS.postgres.django_database()
+        return {**EMBEDDED_SERVERS.postgres.django_database(), "OPTIONS": PREPARED_ON_DEMAND}
     database = parse_database_url(_DATABASE_URL)
     # A database that is away is noticed in seconds; over a socket libpq ignores what is about TCP.
     database["OPTIONS"] = {
@@ -148,7 +152,7 @@ def _database() -> dict[str, Any]:
         "keepalives_count": "3",
         "tcp_user_timeout": "20000",
         "application_name": "evcharging",
-        "prepare_threshold": 1_000_000_000,  # those that ask for it (evcharging.prepared), and no others
+        **PREPARED_ON_DEMAND,
     } | database["OPTIONS"]
     return database
 

@@ -61,7 +61,5 @@ def insert_owned_samples(
 
     :param station_ids: whose each row is; each is in `epochs`.
     """
-    owned = run_prepared(
-        _INSERT_OWNED, [list(epochs), list(epochs.values()), *columns(rows), list(station_ids)]
-    )  # fmt: skip
+    owned = run_prepared(_INSERT_OWNED, [list(epochs), list(epochs.values()), *columns(rows), list(station_ids)])
     return {station_id for (station_id,) in owned}

@@ -4,6 +4,7 @@ Many series grow at once in the middle of it, so that PostgreSQL splits its page
 takes twice the room that it needs, on the disk and in memory. Rebuilt where nothing is added any more, it stays dense.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,25 +12,34 @@ from django.db import connection
 
 from evcharging.timescale import is_hypertable
 
-ROW_BYTES = 60
-"""An index that takes more than this for a row is rebuilt; a dense one takes about 45, a grown one 90."""
+SLACK = 1.35
+"""An index that takes this many times what it needs is rebuilt; one that has grown takes almost twice as much."""
 MIN_BYTES = 8 * 1024 * 1024
 """Smaller ones are left alone."""
+LOCK_ID = 0x0CCF  # any constant: which pg_advisory lock stands for this job
 
 _CHUNKS = """
     SELECT format('%%I.%%I', chunk_schema, chunk_name) FROM timescaledb_information.chunks
     WHERE hypertable_name = 'meter_values' AND range_end <= %s AND NOT is_compressed ORDER BY range_start
 """
-_SIZES = """
+_INDEXES = """
     SELECT i.indexrelid::regclass::text, i.indisvalid, pg_relation_size(i.indexrelid)
     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-    WHERE i.indrelid = %s::regclass AND i.indisunique AND i.indpred IS NULL
-        AND (i.indisvalid OR x.relname ~ '_ccnew[0-9]*$')
+    WHERE i.indrelid = to_regclass(%s) AND i.indisunique AND i.indpred IS NULL
+        AND (i.indisvalid OR x.relname ~ '_cc(new|old)[0-9]*$')
+"""
+# An entry has a header, a pointer to it, three columns of eight bytes (series_id is padded) and the reported id of the
+# transaction; a tenth of a page stays free.
+_NEEDED = """
+    SELECT GREATEST(t.reltuples, 0) * (8 + 4 + 24 + 8 * ceil(COALESCE(s.avg_width, 1) / 8.0)) / 0.9
+    FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
+    LEFT JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = t.relname AND s.attname = 'transaction_ref'
+    WHERE t.oid = to_regclass(%s)
 """
 
 
 class Reindexed(NamedTuple):
-    """An index that was rebuilt: its bytes before and after."""
+    """An index that was rebuilt: its bytes before and after, 0 for what a run that was cut off had left."""
 
     name: str
     before: int
@@ -39,32 +49,43 @@ class Reindexed(NamedTuple):
         return f"{self.name}: {self.before / 2**20:.1f} → {self.after / 2**20:.1f} MiB"
 
 
-def reindex_samples(*, now: datetime) -> list[Reindexed]:
+def reindex_samples(*, now: datetime) -> list[Reindexed] | None:
     """Rebuild the indexes of samples that take too much room, while they are read and written; outside of any database
-    transaction. Of a hypertable those of chunks that are over.
+    transaction. Of a hypertable those of chunks that are over. None: another process is at it.
 
     PostgreSQL needs as much room again meanwhile; what a run that was cut off left behind is removed.
     """
-    done = []
     with connection.cursor() as cursor:
-        tables = ["meter_values"]
-        if is_hypertable("meter_values"):
-            cursor.execute(_CHUNKS, [now])
-            tables = [name for (name,) in cursor.fetchall()]
-        for table in tables:
-            cursor.execute(_SIZES, [table])
-            for name, is_valid, size in cursor.fetchall():
-                if not is_valid:
-                    cursor.execute(f"DROP INDEX CONCURRENTLY {name}")
-                elif size > MIN_BYTES and size > ROW_BYTES * _rows(cursor, table):
-                    cursor.execute(f"REINDEX INDEX CONCURRENTLY {name}")
-                    cursor.execute("SELECT pg_relation_size(%s::regclass)", [name])
-                    done.append(Reindexed(name, size, cursor.fetchone()[0]))
-    return done
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK_ID])
+        if not cursor.fetchone()[0]:
+            return None
+        try:
+            tables = ["meter_values"]
+            if is_hypertable("meter_values"):
+                cursor.execute(_CHUNKS, [now])
+                tables = [name for (name,) in cursor.fetchall()]
+            return [done for table in tables for done in _reindex(cursor, table)]
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK_ID])
 
 
-def _rows(cursor: Any, table: str) -> int:
-    """Return how many rows a table has, as good as a sample tells."""
-    cursor.execute(f"ANALYZE {table}")
-    cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [table])
-    return int(cursor.fetchone()[0])
+def _reindex(cursor: Any, table: str) -> Iterator[Reindexed]:
+    cursor.execute(_INDEXES, [table])
+    for name, is_valid, size in cursor.fetchall():
+        if not is_valid:
+            cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            yield Reindexed(name, size, 0)
+        elif size > MIN_BYTES and size > SLACK * _needed_bytes(cursor, table):
+            cursor.execute(f"REINDEX INDEX CONCURRENTLY {name}")
+            cursor.execute("SELECT pg_relation_size(%s::regclass)", [name])
+            yield Reindexed(name, size, cursor.fetchone()[0])
+
+
+def _needed_bytes(cursor: Any, table: str) -> float:
+    """Return what the index needs, as good as PostgreSQL's statistics tell."""
+    cursor.execute("SELECT reltuples FROM pg_class WHERE oid = to_regclass(%s)", [table])
+    if cursor.fetchone() == (-1,):
+        cursor.execute(f"ANALYZE {table}")
+    cursor.execute(_NEEDED, [table])
+    (needed,) = cursor.fetchone()
+    return float(needed)

@@ -52,7 +52,7 @@ def series_ids(*, keys: Iterable[SeriesKey]) -> dict[SeriesKey, int]:
         created = _find_or_create(sorted(missing))
         found |= created
         # Only once it is committed: a series whose insert rolls back has no row.
-        transaction.on_commit(lambda: _remember(created))
+        transaction.on_commit(lambda: remember(created))
     return found
 
 
@@ -86,7 +86,8 @@ def _find_or_create(keys: list[SeriesKey]) -> dict[SeriesKey, int]:
     return by_key
 
 
-def _remember(created: dict[SeriesKey, int]) -> None:
+def remember(created: dict[SeriesKey, int]) -> None:
+    """Put series whose rows are committed into this process's table."""
     if len(_known) > MAX_CACHED:
         _known.clear()
     _known.update(created)

@@ -93,7 +93,7 @@ def _record_plain(messages: Sequence[MeterMessage], timed: Sequence[Timed]) -> l
     """
     if any(message.transaction_ref for message in messages):
         return None
-    epochs = newest_epochs(messages)
+    epochs = newest_epochs(messages=messages)
     both = [pair for pair in zip(messages, timed, strict=True) if epochs[pair[0].station_id] == pair[0].epoch]
     try:
         rows, late = _rows([(message, None, each) for message, each in both], known_series_id)

@@ -35,7 +35,7 @@ def record_statuses(*, messages: Sequence[StatusMessage]) -> list[bool]:
 
     Sends `statuses_stored`, so that connectors stand or fall with their history. Stored twice, a status is there once.
     """
-    epochs = newest_epochs(messages)
+    epochs = newest_epochs(messages=messages)
     newest = [message for message in messages if epochs[message.station_id] == message.epoch]
     statuses = [_status_at(message) for message in newest]
     owned = _insert(statuses, epochs)

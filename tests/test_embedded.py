@@ -221,7 +221,7 @@ def test_server_that_has_not_told_its_pid_yet_is_stopped(
         for number, handler in handlers.items():
             signal.signal(number, handler)
     assert time.monotonic() - began < 20
-    assert [line for line in running(server.folder) if "--" not in line] == []
+    assert running(server.folder) == []
 
 
 def test_acquire_starts_though_the_recorded_pid_is_another_process_by_now(short_tmp_path: Path) -> None:
@@ -354,6 +354,15 @@ def manage(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def test_statements_of_hot_paths_stay_prepared_in_the_embedded_database(own_servers: EmbeddedServers) -> None:
+    done = manage(own_servers.folder.parent, "shell", "--no-imports", "-c", (
+        "from evcharging.prepared import run_prepared as run;"
+        "run('SELECT 42');"
+        "print([text for text, in run('SELECT statement FROM pg_prepared_statements')])"
+    ))  # fmt: skip
+    assert "'SELECT 42'" in done.stdout, done
 
 
 COUNT = "from django.db import connection as c; k = c.cursor(); k.execute('SELECT 6 * 7'); print(k.fetchone())"

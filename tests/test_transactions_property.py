@@ -209,8 +209,8 @@ class Machine(RuleBasedStateMachine):
         assert record_statuses(messages=[message, message]) == [True, True]
         self.model.status(0, connector_id, status, reported_at, self.now, drift)
 
-    @rule(connector_id=st.integers(1, 2))
-    def frames_of_an_old_connection(self, connector_id: int) -> None:
+    @rule(connector_id=st.integers(1, 2), ref=st.sampled_from(["", "0"]))
+    def frames_of_an_old_connection(self, connector_id: int, ref: str) -> None:
         """They are dropped: no row, and no answer."""
         station = self.stations[0]
         old = {"station_id": station.pk, "epoch": station.connection_epoch - 1, "received_at": self.now}
@@ -219,7 +219,7 @@ class Machine(RuleBasedStateMachine):
             report_start(**old, report=report, clock_drift_s=None)
         with pytest.raises(ConnectionSuperseded):
             report_stop(**old, report=stop_report(transaction_ref="0"), payload={}, clock_drift_s=None)
-        message = MeterMessage(station.pk, old["epoch"], connector_id, None, "0", [reading(7.0)], self.now, None)
+        message = MeterMessage(station.pk, old["epoch"], connector_id, None, ref, [reading(7.0)], self.now, None)
         assert record_readings(messages=[message]) == [False]
 
     @rule(number=st.integers(0, 99))

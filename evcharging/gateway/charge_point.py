@@ -142,8 +142,8 @@ class ChargePoint:
             return frames.call_error(unique_id, "NotImplemented", f"unknown action {action}"[:255])
         if not self.is_accepted and not self._may_send_early(action):
             return frames.call_error(unique_id, "SecurityError", "the station is not accepted")
-        # A look into memory costs a way to Redis. After a connection's first new one it would find nothing, but for a
-        # message that is repeated on the same connection: PostgreSQL finds that one by its content.
+        # A look into memory costs a way to Redis. Chargers send what they kept in order, so that after a connection's
+        # first new one all is new, as a rule; PostgreSQL finds the exceptions by their content.
         if handler.is_remembered and not (handler.is_queued and self._queue_is_new):
             known = await self.process.answers.find(self.station.station_id, text)
             if known is not None:

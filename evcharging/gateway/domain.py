@@ -7,6 +7,7 @@ DB_HOLD_S seconds. Everything that comes through is therefore safe to run twice.
 import asyncio
 import logging
 import random
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -21,9 +22,10 @@ R = TypeVar("R")
 
 FIRST_RETRY_S, LAST_RETRY_S = 0.05, 2.0
 LIMIT_EXCEEDED = "53400"
-"""SQLSTATE of what a later try would not do better, but a smaller batch: TimescaleDB unpacks only so many compressed
-rows for one transaction (timescaledb.max_tuples_decompressed_per_dml_transaction), to see if one is there already.
-"""
+"""SQLSTATE of a transaction that asks too much, not of a database that is away."""
+# TimescaleDB unpacks compressed rows to see if a sample is there already, 100,000 for one transaction. Our batches are
+# bounded themselves.
+_LIFT_LIMIT = "SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 
 _pool: ThreadPoolExecutor | None = None
 
@@ -88,17 +90,29 @@ def close_pool() -> None:
     """End the threads once their work is done; their connections close with them."""
     global _pool
     if _pool is not None:
+        everyone = threading.Barrier(settings.GATEWAY_DB_THREADS)
+
+        def close() -> None:
+            connection.close()
+            everyone.wait()  # or a thread would close twice, and another not at all
+
         for _ in range(settings.GATEWAY_DB_THREADS):
-            _pool.submit(connection.close)
+            _pool.submit(close)
         _pool.shutdown(wait=True)
         _pool = None
 
 
 def _run(function: Callable[[], R]) -> R:
     try:
-        return function()
+        try:
+            return function()
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", None) != LIMIT_EXCEEDED:
+                raise
+            logger.warning("a limit of the database is lifted: %s", str(error).strip())
+            with connection.cursor() as cursor:
+                cursor.execute(_LIFT_LIMIT)
+            return function()
     except (OperationalError, InterfaceError, InternalError) as error:
-        if getattr(error.__cause__, "sqlstate", None) == LIMIT_EXCEEDED:
-            raise
         connection.close()
         raise DatabaseAway(str(error).strip()) from error

@@ -49,7 +49,7 @@ class Lane(Generic[Item, Result]):
         self._running: list[Waiting[Item, Result]] = []
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._hold_s: float = settings.DB_HOLD_S
+        self._hold_s: float = settings.DB_HOLD_S  # once: Django's settings cost a microsecond a look
 
     async def submit(self, item: Item, weight: int = 1) -> Result:
         """Store an item with whatever else is waiting; return what the service says of it, after the commit.

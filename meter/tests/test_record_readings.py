@@ -1,10 +1,16 @@
 """Samples: stored once, in series, with the running values of their transaction."""
 
+import sys
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from meter import services
 from meter.models import MeterValue, Series
+from meter.series import SeriesKey, forget_known_series, remember, series_ids
 from meter.services import MeterMessage, record_readings
 from stations.models import Station
 from tests.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
@@ -12,6 +18,31 @@ from transactions.models import Mark, OrphanMessage
 from transactions.services import adopt_orphan
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storage]
+
+
+def know_series_of(messages: Sequence[MeterMessage]) -> None:
+    """Have this process know the series, as it does once their first samples are committed."""
+    keys = [
+        SeriesKey(message.station_id, message.connector_id, *reading[1:7])
+        for message in messages
+        for reading in message.readings
+    ]
+    remember(series_ids(keys=keys))
+
+
+@pytest.fixture(params=["new series", "known series"], autouse=True)
+def _series(request, monkeypatch) -> Iterator[None]:
+    """Every test goes both ways: known series make a batch outside of transactions one statement."""
+
+    def record_known(*, messages: Sequence[MeterMessage]) -> list[bool]:
+        know_series_of(messages)
+        return services.record_readings(messages=messages)
+
+    forget_known_series()
+    if request.param == "known series":
+        monkeypatch.setattr(sys.modules[__name__], "record_readings", record_known)
+    yield
+    forget_known_series()
 
 
 def message(station, *readings, connector_id=1, transaction_id=None, ref=None, received_at=NOON, drift=None):
@@ -73,6 +104,35 @@ def test_readings_of_a_superseded_connection_are_not_stored():
     Station.objects.filter(pk=old.pk).update(connection_epoch=2)
     assert record_readings(messages=batch) == [False, True]
     assert MeterValue.objects.get().series.station == other
+
+
+def test_only_the_newest_connection_of_a_batch_is_heard():
+    station = make_station()
+    old = message(station, reading(1.0))
+    batch = [old, message(station, reading(2.0))._replace(epoch=station.connection_epoch + 1), old]
+    Station.objects.filter(pk=station.pk).update(connection_epoch=station.connection_epoch + 1)
+    assert record_readings(messages=batch) == [False, True, False]
+    assert list(MeterValue.objects.values_list("value", flat=True)) == [2.0]
+
+
+@pytest.mark.parametrize("odd", [{}, {"ref": "-1"}, {"received_at": NOON + timedelta(days=1)}], ids=str)
+def test_batch_that_leaves_nothing_to_decide_is_one_statement(odd):
+    station = make_station()
+    voltage = reading(230.0, measurand="Voltage", unit="V")
+    batch = [message(station, reading(), voltage), message(station, reading(), **odd)]
+    know_series_of(batch)
+    with CaptureQueriesContext(connection) as captured:
+        assert services.record_readings(messages=batch) == [True, True]
+    # A reported transaction is looked for, a late sample marks its quarter.
+    assert (len(captured) == 1) == (not odd)
+    assert MeterValue.objects.count() == (3 if "ref" in odd else 2)
+
+
+def test_message_without_readings_is_answered_if_its_connection_owns_the_station():
+    station = make_station()
+    assert record_readings(messages=[message(station)]) == [True]
+    Station.objects.filter(pk=station.pk).update(connection_epoch=9)
+    assert record_readings(messages=[message(station)]) == [False]
 
 
 def test_readings_carry_running_values():

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection
@@ -18,55 +19,72 @@ LATER = BEGIN + timedelta(days=9)
 SERIES, INSTANTS = 40, 400
 
 
-@pytest.fixture
-def grown(monkeypatch) -> None:
-    """Samples of many series, stored in the order of time, as a fleet sends them."""
+@pytest.fixture(params=["", "a-reference-of-thirty-characters"])
+def grown(request, monkeypatch) -> str:
+    """Samples of many series, stored in the order of time, as a fleet sends them; return their table."""
     monkeypatch.setattr(reindexing, "MIN_BYTES", 0)
     station = make_station()
-    ids = [
-        Series.objects.create(station=station, connector_id=number, measurand="Power").pk for number in range(SERIES)
-    ]
+    series = [Series(station=station, connector_id=number, measurand="Power") for number in range(SERIES)]
+    ids = [each.pk for each in Series.objects.bulk_create(series)]
     with connection.cursor() as cursor:
         for number in range(INSTANTS):
             at = BEGIN + timedelta(minutes=number)
             cursor.execute(
                 "INSERT INTO meter_values (effective_at, value, series_id, transaction_ref, raw)"
-                " SELECT %s, 1, series, '', '' FROM unnest(%s) AS series",
-                [at, ids],
+                " SELECT %s, 1, series, %s, '' FROM unnest(%s) AS series",
+                [at, request.param, ids],
             )
+        if not is_hypertable("meter_values"):
+            return "meter_values"
+        cursor.execute("SELECT show_chunks('meter_values')::text LIMIT 1")
+        (chunk,) = cursor.fetchone()
+        return str(chunk)
 
 
 def test_grown_index_is_rebuilt_once_and_is_the_same_index(grown):
     (done,) = reindex_samples(now=LATER)
-    assert done.before > reindexing.ROW_BYTES * SERIES * INSTANTS
     assert done.after < 0.7 * done.before
     assert reindex_samples(now=LATER) == []
     assert MeterValue.objects.count() == SERIES * INSTANTS
-    sample = MeterValue.objects.values("effective_at", "value", "series_id").first()
+    sample = MeterValue.objects.values("effective_at", "value", "series_id", "transaction_ref").first()
     assert sample is not None
     with pytest.raises(IntegrityError):
         MeterValue.objects.create(**sample)
 
 
+@pytest.mark.timescale
 def test_chunk_that_still_grows_is_left_alone(grown):
-    if is_hypertable("meter_values"):
-        assert reindex_samples(now=BEGIN + timedelta(hours=12)) == []
+    assert reindex_samples(now=BEGIN + timedelta(hours=12)) == []
     assert len(reindex_samples(now=LATER)) == 1
 
 
-def test_what_a_run_that_was_cut_off_left_is_removed(grown):
+def test_what_a_run_that_was_cut_off_left_is_removed_and_nothing_else(grown):
     reindex_samples(now=LATER)
+    columns = "(series_id, effective_at, value, transaction_ref)"
     with connection.cursor() as cursor:
-        table = "meter_values"
-        if is_hypertable(table):
-            cursor.execute("SELECT show_chunks('meter_values')::text LIMIT 1")
-            (table,) = cursor.fetchone()
-        name = "meter_values_sample_unique_ccnew"
-        cursor.execute(f"CREATE UNIQUE INDEX {name} ON {table} (series_id, effective_at, value, transaction_ref)")
-        cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text ~ %s", [f"{name}$"])
-        assert reindex_samples(now=LATER) == []
-        cursor.execute("SELECT count(*) FROM pg_class WHERE relname = %s", [name])
-        assert cursor.fetchone() == (0,)
+        for name in ("sample_ccnew", "sample_ccold2", "sample_invalid", "valid_ccnew"):
+            cursor.execute(f"CREATE UNIQUE INDEX {name} ON {grown} {columns}")
+            cursor.execute(
+                "UPDATE pg_index SET indisvalid = %s WHERE indexrelid = (SELECT oid FROM pg_class WHERE relname = %s)",
+                [name == "valid_ccnew", name],
+            )
+        removed = reindex_samples(now=LATER)
+        assert sorted(each.name.rpartition(".")[2] for each in removed) == ["sample_ccnew", "sample_ccold2"]
+        cursor.execute("SELECT relname FROM pg_class WHERE relname ~ '^(sample|valid)_' ORDER BY relname")
+        assert cursor.fetchall() == [("sample_invalid",), ("valid_ccnew",)]
+        cursor.execute("SELECT schemaname FROM pg_indexes WHERE indexname = 'valid_ccnew'")
+        (schema,) = cursor.fetchone()
+        for name in ("sample_invalid", "valid_ccnew"):
+            cursor.execute(f"DROP INDEX {schema}.{name}")
+
+
+def test_second_run_leaves_it_to_the_first(grown, capsys):
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [reindexing.LOCK_ID])
+        assert reindex_samples(now=LATER) is None
+        call_command("reindex_samples")
+        assert capsys.readouterr().out == "Another process is at it.\n"
+    assert len(reindex_samples(now=LATER)) == 1
 
 
 def test_command_says_what_it_did(grown, capsys):

@@ -213,7 +213,7 @@ class _Received(Protocol):
     def epoch(self) -> int: ...
 
 
-def newest_epochs(messages: Iterable[_Received]) -> dict[int, int]:
+def newest_epochs(*, messages: Iterable[_Received]) -> dict[int, int]:
     """Return of each station in a batch the newest epoch: messages of an older one came by a connection that was
     replaced."""
     newest: dict[int, int] = {}

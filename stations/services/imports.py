@@ -15,7 +15,7 @@ from stations.passwords import hash_password, verify_password
 from stations.signals import station_changed
 
 BATCH = 1000
-LOCK_ID = 0x0CCC  # any constant: which pg_advisory lock lets one import after the other
+LOCK_ID = 0x0CCE  # any constant: which pg_advisory lock lets one import after the other
 
 
 class StationRow(NamedTuple):

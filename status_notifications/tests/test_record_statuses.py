@@ -79,3 +79,16 @@ def test_status_of_a_superseded_connection_is_not_stored():
     Station.objects.update(connection_epoch=2)
     assert record_statuses(messages=batch) == [False]
     assert StatusNotification.objects.count() == 0
+
+
+def test_only_the_newest_connection_of_a_batch_is_heard():
+    station, other = make_station(), make_station()
+    old = message(station, "Faulted")
+    new = message(station, "Charging")._replace(epoch=station.connection_epoch + 1)
+    Station.objects.filter(pk=station.pk).update(connection_epoch=new.epoch)
+    assert record_statuses(messages=[old, new, message(other), old]) == [False, True, True, False]
+    assert set(StatusNotification.objects.values_list("station", "status")) == {
+        (station.pk, StatusCode.CHARGING),
+        (other.pk, StatusCode.AVAILABLE),
+    }
+    assert Connector.objects.get(station=station).status == "Charging"

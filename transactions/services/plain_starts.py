@@ -19,7 +19,7 @@ from id_tags.models import fold_id_tag
 from id_tags.selectors import authorization_of, tags_by_folded
 from id_tags.types import Authorization
 from transactions.models import Transaction
-from transactions.services.plain import of_good_standing
+from transactions.services.plain import let_go, of_good_standing
 from transactions.services.start import has_gap
 from transactions.signals import transactions_started
 from transactions.types import StartAnswer, Started, StartMessage, StartReport
@@ -52,7 +52,7 @@ def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer
     judged = [(each, authorization_of(tags.get(each.folded), each.message.received_at)) for each in free]
     accepted = _only_accepted(judged)
     if not accepted:
-        transaction.set_rollback(True)  # there are but locks: nothing to wait for the disk for
+        let_go()
         return answers
     stored = _insert(accepted)
     started = []

@@ -16,7 +16,7 @@ from evcharging.prepared import columns, run_prepared
 from id_tags.models import fold_id_tag
 from id_tags.selectors import authorization_of, tags_by_folded
 from transactions.models import Closing, Transaction
-from transactions.services.plain import of_good_standing
+from transactions.services.plain import let_go, of_good_standing
 from transactions.signals import transactions_stopped
 from transactions.types import StopAnswer, StopMessage, Stopped, StopReport
 
@@ -57,7 +57,7 @@ def record_plain_stops(*, messages: Sequence[StopMessage]) -> list[StopAnswer | 
         plain[row.pk] = message
         answers[place] = StopAnswer(info, report.transaction_id)
     if not plain:
-        transaction.set_rollback(True)  # there are but locks: nothing to wait for the disk for
+        let_go()
         return answers
     stopped = _update(plain)
     publish(transactions_stopped, Transaction, stopped=stopped)

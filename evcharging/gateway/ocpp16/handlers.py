@@ -50,8 +50,11 @@ EMPTY = Answer({})
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """How an Action is handled. `is_remembered`: a repeated frame is answered from memory; `is_queued`: chargers keep
-    it and send it in order, so that what follows a new one is new; `is_high_volume`: logged at DEBUG only."""
+    """How an Action is handled.
+
+    `is_remembered`: a repeated frame is answered from memory; `is_queued`: chargers keep it and send it in order, and
+    PostgreSQL knows a repeated one by its content; `is_high_volume`: logged at DEBUG only.
+    """
 
     handle: Callable[[Message], Awaitable[Answer]]
     is_remembered: bool = False

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import pytest
 from django.conf import LazySettings
-from django.db import OperationalError
-from psycopg.errors import ConfigurationLimitExceeded
 
 from evcharging.gateway.domain import DatabaseAway
 from evcharging.gateway.group_commit import Lane
@@ -66,21 +64,6 @@ async def test_one_bad_item_costs_itself():
     lane: Lane[int, int] = Lane(store)
     results = await asyncio.gather(*(lane.submit(number) for number in range(5)), return_exceptions=True)
     assert [str(each) for each in results] == ["0", "1", "2", "three", "4"]
-
-
-async def test_batch_that_is_too_much_for_the_database_is_stored_one_by_one():
-    """TimescaleDB refuses a transaction that would unpack too many compressed samples."""
-    batches = []
-
-    def store(items: Sequence[int]) -> Sequence[int]:
-        batches.append(len(items))
-        if len(items) > 1:
-            raise OperationalError("limit exceeded") from ConfigurationLimitExceeded()
-        return items
-
-    lane: Lane[int, int] = Lane(store)
-    assert await asyncio.gather(*(lane.submit(number) for number in range(4))) == [0, 1, 2, 3]
-    assert batches == [4, 1, 1, 1, 1]
 
 
 async def test_lane_goes_on_after_deadlines_passed(settings: LazySettings):

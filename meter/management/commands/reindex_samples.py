@@ -13,6 +13,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         done = reindex_samples(now=timezone.now())
+        if done is None:
+            self.stdout.write("Another process is at it.")
+            return
         for each in done:
             self.stdout.write(str(each))
         if not done:
