@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import Conninfo
 
 from evcharging.whole_files import whole_file
 
@@ -65,7 +66,9 @@ def connect_arguments(database: Mapping[str, Any], arguments: list[str]) -> dict
     """Return how to run one of PostgreSQL's programs on a database of Django's settings: as Django connects to it,
     with the options of DATABASE_URL (sslmode, …), and with the password where no list of processes shows it."""
     where = {"dbname": "NAME", "user": "USER", "host": "HOST", "port": "PORT"}
-    parts = dict(database["OPTIONS"]) | {name: database[key] for name, key in where.items() if database[key]}
+    libpq = {option.keyword.decode() for option in Conninfo.get_defaults()}  # the driver's own options are not theirs
+    parts = {name: value for name, value in database["OPTIONS"].items() if name in libpq}
+    parts |= {name: database[key] for name, key in where.items() if database[key]}
     secret = {"PGPASSWORD": str(database["PASSWORD"])} if database["PASSWORD"] else {}
     environment = {"PATH": os.defpath, "LC_ALL": "C"}  # as for the embedded servers: no PGHOST of the caller's
     return {"args": [*arguments, f"--dbname={make_conninfo(**parts)}"], "env": environment | secret}

@@ -23,8 +23,8 @@ from tests.whole_systems import EMBEDDED, fill_as_used
 OPEN = EMBEDDED | {"OCPP_ENROLMENT": "open"}
 
 
-def manage(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    environment = os.environ | OPEN | {"DATA_DIR": str(data_dir), "SECRET_KEY": ""}
+def manage(data_dir: Path, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    environment = os.environ | OPEN | {"DATA_DIR": str(data_dir), "SECRET_KEY": ""} | env
     return subprocess.run(
         [sys.executable, "manage.py", *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True
     )
@@ -171,6 +171,16 @@ def test_transaction_ids_go_on_beyond_those_given_since_the_backup(
     assert manage(source, "backup", str(file)).returncode == 0
     assert manage(target, "restore", str(file)).returncode == 0
     assert rows(target, "nextval($$transactions_transaction_id_seq$$)") == "[('1000002',)]\n"
+
+
+def test_database_that_runs_elsewhere_is_backed_up_too(
+    folders: tuple[Path, Path], live_environment: dict[str, str], short_tmp_path: Path
+) -> None:
+    file = short_tmp_path / "backup.tar"
+    done = manage(folders[1], "backup", str(file), **live_environment)
+    assert done.returncode == 0, done.stderr
+    done = manage(folders[1], "restore", str(file), "--force", **live_environment)
+    assert done.returncode == 0, done.stderr
 
 
 def test_programs_connect_as_the_system_does_and_show_no_password() -> None:

@@ -84,6 +84,7 @@ def test_second_run_leaves_it_to_the_first(grown, capsys):
         assert reindex_samples(now=LATER) is None
         call_command("reindex_samples")
         assert capsys.readouterr().out == "Another process is at it.\n"
+        other.execute("SELECT pg_advisory_unlock(%s)", [reindexing.LOCK_ID])
     assert len(reindex_samples(now=LATER)) == 1
 
 
