@@ -241,8 +241,10 @@ def test_time_checks_name_what_cuts_what_short() -> None:
         assert ids(check_times(None)) == ["evcharging.E004", "evcharging.E005", "evcharging.E006"]
     with override_settings(OCPP_IDLE_LIMIT_S=200, OCPP_PING_INTERVAL_S=0, OCPP_HEARTBEAT_INTERVAL_S=300):
         assert ids(check_times(None)) == ["evcharging.W001"]
-    with override_settings(ROLLUP_LAG_S=600, DB_HOLD_S=200, METER_VALUES_RETENTION_DAYS=6):
+    with override_settings(ROLLUP_LAG_S=600, DB_HOLD_S=76, METER_VALUES_RETENTION_DAYS=6):
         assert ids(check_times(None)) == ["evcharging.E010", "evcharging.E011"]
+    with override_settings(ROLLUP_LAG_S=600, DB_HOLD_S=75):
+        assert ids(check_times(None)) == []
 
 
 @pytest.mark.django_db

@@ -2,6 +2,8 @@
 
 A database that is away is not an error here: `committed` waits for it and runs the function again, whole, for
 DB_HOLD_S seconds. Everything that comes through is therefore safe to run twice.
+
+Half of the threads are for `committed`, so that those who wait for it do not stand before the batches of everybody.
 """
 
 import asyncio
@@ -16,6 +18,8 @@ from typing import ParamSpec, TypeVar
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection
 
+from evcharging.gateway.waiting import Patience, Turns
+
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,6 +32,8 @@ LIMIT_EXCEEDED = "53400"
 _LIFT_LIMIT = "SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 
 _pool: ThreadPoolExecutor | None = None
+_patience: Patience | None = None
+_turns: Turns | None = None
 
 
 class DatabaseAway(Exception):
@@ -46,17 +52,33 @@ async def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R
 
 
 async def committed(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a service until it has committed, for at most DB_HOLD_S seconds.
+    """Run a service until it has committed, a few at a time; wait for it as `waiting.Patience` says.
 
     :raises DatabaseAway: the time is over; whether it committed is unknown.
     """
-    deadline = asyncio.get_running_loop().time() + settings.DB_HOLD_S
+    global _patience, _turns
+    if _patience is None or _turns is None:
+        _patience = Patience()
+        _turns = Turns(max(settings.GATEWAY_DB_THREADS // 2, 1), _patience)
+    patience, turns = _patience, _turns
+    since = asyncio.get_running_loop().time()
+    if not await turns.take(since):
+        raise DatabaseAway("no answer in time")
+    try:
+        result = await _until_committed(patience.deadline(since), partial(function, *args, **kwargs))
+    finally:
+        turns.give_back()
+    patience.get_on(asyncio.get_running_loop().time())
+    return result
+
+
+async def _until_committed(deadline: float, function: Callable[[], R]) -> R:
     retries = Retries(deadline)
     lost_race = False
     while True:
         try:
             async with asyncio.timeout_at(deadline):
-                return await call(function, *args, **kwargs)
+                return await call(function)
         except TimeoutError as error:
             raise DatabaseAway("no answer in time") from error
         except DatabaseAway as error:
@@ -88,7 +110,8 @@ class Retries:
 
 def close_pool() -> None:
     """End the threads once their work is done; their connections close with them."""
-    global _pool
+    global _pool, _patience, _turns
+    _patience = _turns = None
     if _pool is not None:
         everyone = threading.Barrier(settings.GATEWAY_DB_THREADS)
 

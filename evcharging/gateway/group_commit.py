@@ -7,13 +7,12 @@ single message at once, a busy one commits hundreds together.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
-
-from django.conf import settings
 
 from evcharging.gateway import domain
 from evcharging.gateway.domain import DatabaseAway
+from evcharging.gateway.waiting import Patience
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -24,14 +23,14 @@ class Waiting(NamedTuple, Generic[Item, Result]):
     item: Item
     weight: int
     future: "asyncio.Future[Result]"
-    deadline: float
+    since: float
 
 
 class Lane(Generic[Item, Result]):
     """A queue into one service that stores a batch and says of each item what became of it.
 
-    Both the queue and a batch are bounded, by items and by weight (rows); a full queue makes `submit` wait, and with
-    it the reading of that charger's socket.
+    A batch is bounded, by items and by weight (rows). The queue is by the number of connections: the next frame of a
+    socket is read once the one before is answered.
     """
 
     def __init__(
@@ -40,42 +39,29 @@ class Lane(Generic[Item, Result]):
         *,
         max_batch: int = 500,
         max_batch_weight: int = 20_000,
-        max_waiting: int = 5_000,
     ) -> None:
         self._store = store
-        self._max_batch, self._max_batch_weight, self._max_waiting = max_batch, max_batch_weight, max_waiting
+        self._max_batch, self._max_batch_weight = max_batch, max_batch_weight
         self._waiting: deque[Waiting[Item, Result]] = deque()
-        self._room = asyncio.Event()
         self._running: list[Waiting[Item, Result]] = []
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._hold_s: float = settings.DB_HOLD_S  # once: Django's settings cost a microsecond a look
+        self._patience = Patience()
 
     async def submit(self, item: Item, weight: int = 1) -> Result:
         """Store an item with whatever else is waiting; return what the service says of it, after the commit.
 
-        :raises DatabaseAway: DB_HOLD_S is over; whether it was stored is unknown.
+        :raises DatabaseAway: patience is over; whether it was stored is unknown.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._hold_s
-        if len(self._waiting) >= self._max_waiting:
-            await self._wait_for_room(deadline)
         future: asyncio.Future[Result] = loop.create_future()
-        self._waiting.append(Waiting(item, weight, future, deadline))
+        since = loop.time()
+        self._waiting.append(Waiting(item, weight, future, since))
         if self._task is None:
             self._task = loop.create_task(self._work())
         if self._timer is None:
-            self._timer = loop.call_at(deadline, self._on_deadline)
+            self._timer = loop.call_at(self._patience.deadline(since), self._on_deadline)
         return await future
-
-    async def _wait_for_room(self, deadline: float) -> None:
-        try:
-            async with asyncio.timeout_at(deadline):
-                while len(self._waiting) >= self._max_waiting:
-                    self._room.clear()
-                    await self._room.wait()
-        except TimeoutError as error:
-            raise DatabaseAway("no answer in time") from error
 
     def _on_deadline(self) -> None:
         """Give up those who have waited for too long, in a batch that hangs and in the queue behind it.
@@ -83,15 +69,14 @@ class Lane(Generic[Item, Result]):
         One timer for all, set to the earliest deadline when it fires: most messages are long answered by theirs.
         """
         loop = asyncio.get_running_loop()
-        now = loop.time()
         self._timer = None
-        unanswered = [entry for entry in (*self._running, *self._waiting) if not entry.future.done()]
-        for entry in unanswered:
-            if entry.deadline <= now:
-                entry.future.set_exception(DatabaseAway("no answer in time"))
-        later = [entry.deadline for entry in unanswered if entry.deadline > now]
-        if later:
-            self._timer = loop.call_at(min(later), self._on_deadline)
+        gone = DatabaseAway("no answer in time")
+        running = self._expire(self._running, loop.time(), gone)
+        # Nobody stores what nobody waits for: its charger, closed or refused, comes again.
+        self._waiting = deque(self._expire(self._waiting, loop.time(), gone))
+        if running or self._waiting:
+            earliest = min(self._patience.deadline(entry.since) for entry in (*running, *self._waiting))
+            self._timer = loop.call_at(earliest, self._on_deadline)
 
     async def _work(self) -> None:
         try:
@@ -109,7 +94,6 @@ class Lane(Generic[Item, Result]):
             waiting = self._waiting.popleft()
             weight += waiting.weight
             batch.append(waiting)
-        self._room.set()
         return batch
 
     async def _commit(self, batch: list[Waiting[Item, Result]]) -> None:
@@ -118,7 +102,7 @@ class Lane(Generic[Item, Result]):
         while batch:
             try:
                 # A database that hangs must not hold its charger longer than one that is down.
-                async with asyncio.timeout_at(max(entry.deadline for entry in batch)):
+                async with asyncio.timeout_at(max(self._patience.deadline(entry.since) for entry in batch)):
                     stored = await domain.call(self._store, [entry.item for entry in batch])
             except (DatabaseAway, TimeoutError) as error:
                 batch = self._expire(batch, loop.time(), error)
@@ -129,6 +113,7 @@ class Lane(Generic[Item, Result]):
                 await self._commit_one_by_one(batch, error)
                 return
             else:
+                self._patience.get_on(loop.time())
                 for entry, result in zip(batch, stored, strict=True):
                     if not entry.future.done():
                         entry.future.set_result(result)
@@ -144,13 +129,15 @@ class Lane(Generic[Item, Result]):
         for entry in batch:
             await self._commit([entry])
 
-    @staticmethod
-    def _expire(batch: list[Waiting[Item, Result]], now: float, error: Exception) -> list[Waiting[Item, Result]]:
+    def _expire(
+        self, entries: Iterable[Waiting[Item, Result]], now: float, error: Exception
+    ) -> list[Waiting[Item, Result]]:
+        """Give up those whose time is over; return those who still wait."""
         alive = []
-        for entry in batch:
+        for entry in entries:
             if entry.future.done():
                 continue
-            if now >= entry.deadline:
+            if now >= self._patience.deadline(entry.since):
                 entry.future.set_exception(DatabaseAway(str(error)))
             else:
                 alive.append(entry)

@@ -1,8 +1,9 @@
 """Starts by the batch: those that leave nothing to decide, in a few statements whatever their number.
 
 start_transaction() has the rules and remains the one place that knows all of them. Here the facts are read for a whole
-batch under the same locks in the same order (station → connector → tag); where they show anything but a new start of a
-known tag that may charge, on a free connector, the start is left to it.
+batch under the same locks in the same order (station → connector → open transaction → tag); where they show anything
+but a new start of a known tag that may charge, on a connector that was free by then but for what the start supersedes,
+it is left to start_transaction().
 """
 
 import json
@@ -21,18 +22,20 @@ from id_tags.types import Authorization
 from transactions.models import Transaction
 from transactions.services.plain import let_go, of_good_standing
 from transactions.services.start import has_gap
-from transactions.signals import transactions_started
-from transactions.types import StartAnswer, Started, StartMessage, StartReport
+from transactions.signals import transactions_started, transactions_stopped
+from transactions.types import StartAnswer, Started, StartMessage, StartReport, Stopped
 
 
 class _Candidate(NamedTuple):
-    """A start that may be plain. `place` is where it stands in the batch, `last_meter_stop` the connector's, Wh."""
+    """A start that may be plain. `place` is where it stands in the batch, `last_meter_stop` the connector's, Wh,
+    `superseded` the transaction that is open there."""
 
     place: int
     message: StartMessage
     connector_pk: int
     last_meter_stop: int | None
     folded: str
+    superseded: int | None = None
 
 
 Accepted = tuple[_Candidate, Authorization]
@@ -46,7 +49,7 @@ def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer
     """
     answers: list[StartAnswer | None] = [None] * len(messages)
     possible = [(place, message) for place, message in of_good_standing(messages) if _is_complete(message.report)]
-    free = _only_free(_lock_connectors(possible))
+    free = _lock_open(_only_free(_lock_connectors(possible)))
     # Their groups are not locked: a start that a group limits is not plain.
     tags = tags_by_folded(id_tags=[each.message.report.id_tag for each in free], locked=True)
     judged = [(each, authorization_of(tags.get(each.folded), each.message.received_at)) for each in free]
@@ -54,12 +57,15 @@ def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer
     if not accepted:
         let_go()
         return answers
+    stopped = _supersede([each for each, _ in accepted if each.superseded is not None])
     stored = _insert(accepted)
     started = []
     for candidate, authorization in accepted:
         pk, transaction_id = stored[candidate.connector_pk]
         answers[candidate.place] = StartAnswer(transaction_id, authorization.id_tag_info(), False, True)
         started.append(Started(pk, candidate.message.station_id, candidate.message.received_at))
+    if stopped:
+        publish(transactions_stopped, Transaction, stopped=stopped)
     publish(transactions_started, Transaction, started=started)
     return answers
 
@@ -102,7 +108,8 @@ def _lock_connectors(possible: Sequence[tuple[int, StartMessage]]) -> list[_Cand
 
 
 _FREE_SQL = """
-    SELECT v.place
+    SELECT v.place,
+        (SELECT t.id FROM transactions_transaction t WHERE t.connector_id = v.connector AND t.closing = 'open')
     FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[],
                 %s::timestamptz[], %s::bigint[])
         AS v(place, connector, station, outlet, tag, timestamp_raw, meter_start_raw, at, reservation_id)
@@ -117,7 +124,8 @@ _FREE_SQL = """
             AND t.start_timestamp_raw = v.timestamp_raw AND t.meter_start_raw = v.meter_start_raw
             AND t.id_seen_at IS NULL)
     AND NOT EXISTS (
-        SELECT FROM transactions_transaction t WHERE t.connector_id = v.connector AND t.closing = 'open')
+        SELECT FROM transactions_transaction t
+        WHERE t.connector_id = v.connector AND t.closing = 'open' AND t.started_at > v.at)
     AND NOT EXISTS (
         SELECT FROM transactions_transaction t WHERE t.connector_id = v.connector AND t.stopped_at > v.at)
     AND NOT EXISTS (
@@ -130,7 +138,7 @@ _FREE_SQL = """
 
 
 def _only_free(candidates: Sequence[_Candidate]) -> list[_Candidate]:
-    """Leave out resends, starts on connectors that something else was on by then, and those a reservation is for."""
+    """Leave out resends, starts on connectors that something later is on, and those a reservation is for."""
     if not candidates:
         return []
     rows = [
@@ -141,28 +149,52 @@ def _only_free(candidates: Sequence[_Candidate]) -> list[_Candidate]:
         )
         for each in candidates
     ]  # fmt: skip
-    free = {place for (place,) in run_prepared(_FREE_SQL, columns(rows))}
-    return [each for each in candidates if each.place in free]
+    free = dict(run_prepared(_FREE_SQL, columns(rows)))
+    return [each._replace(superseded=free[each.place]) for each in candidates if each.place in free]
+
+
+_LOCK_OPEN_SQL = """
+    SELECT id FROM transactions_transaction
+    WHERE id = ANY(%s::int[]) AND closing = 'open'
+    ORDER BY id
+    FOR NO KEY UPDATE
+"""
+
+
+def _lock_open(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Lock what is to be superseded; staff may have closed it just now, for which no connector is locked."""
+    open_ = [each.superseded for each in candidates if each.superseded is not None]
+    if not open_:
+        return candidates
+    still_open = {pk for (pk,) in run_prepared(_LOCK_OPEN_SQL, [open_])}
+    return [each if each.superseded in still_open else each._replace(superseded=None) for each in candidates]
 
 
 _COUNT_SQL = """
     SELECT v.place,
         (SELECT count(*) FROM transactions_transaction t
             WHERE t.tag_id = v.tag AND t.stopped_at IS NULL AND t.accepted AND t.started_at <= v.at
-                AND t.last_message_at >= v.silent_since)
+                AND t.last_message_at >= v.silent_since AND t.id IS DISTINCT FROM v.superseded)
         + (SELECT count(*) FROM transactions_transaction t
             WHERE t.tag_id = v.tag AND t.stopped_at > v.at AND t.accepted AND t.started_at <= v.at)
-    FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS v(place, tag, at, silent_since)
+    FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::int[])
+        AS v(place, tag, at, silent_since, superseded)
 """
 
 
 def _only_accepted(judged: Sequence[Accepted]) -> list[Accepted]:
-    """Leave out starts of tags that may not charge, or not once more, or whose group has the limit."""
+    """Leave out starts of tags that may not charge, or not once more, or whose group has the limit.
+
+    What other starts of the batch supersede counts as open: where that is too many, the rules decide after the batch.
+    """
     limited = [
-        (each.place, authorization.tag_id, each.message.report.reported_at, _silent_since(each.message.received_at))
+        (
+            each.place, authorization.tag_id, each.message.report.reported_at,
+            _silent_since(each.message.received_at), each.superseded,
+        )
         for each, authorization in judged
         if authorization.limit is not None
-    ]
+    ]  # fmt: skip
     counts = dict(run_prepared(_COUNT_SQL, columns(limited))) if limited else {}
     return [
         (each, authorization)
@@ -175,6 +207,31 @@ def _only_accepted(judged: Sequence[Accepted]) -> list[Accepted]:
 
 def _silent_since(received_at: datetime) -> datetime:
     return received_at - timedelta(hours=settings.TX_STALE_H)
+
+
+_SUPERSEDE_SQL = """
+    UPDATE transactions_transaction AS t SET
+        closing = 'estimated', estimate_cause = 'superseded',
+        stopped_at = LEAST(COALESCE(t.last_register_at, t.started_at), v.at),
+        estimated_stopped_at = LEAST(COALESCE(t.last_register_at, t.started_at), v.at),
+        estimated_energy_wh = t.energy_wh, power_w = NULL,
+        marks = ARRAY(
+            SELECT DISTINCT mark COLLATE "C"
+            FROM unnest(t.marks || ARRAY['superseded', 'missing_stop']::varchar[]) AS mark
+            ORDER BY 1)
+    FROM unnest(%s::int[], %s::timestamptz[]) AS v(pk, at)
+    WHERE t.id = v.pk
+    RETURNING t.id, t.station_id, t.transaction_id
+"""
+
+
+def _supersede(candidates: Sequence[_Candidate]) -> list[Stopped]:
+    """End, as far as is known, the locked transactions that these starts show to be over."""
+    if not candidates:
+        return []
+    ends = [(each.superseded, each.message.report.reported_at) for each in candidates]
+    rows = run_prepared(_SUPERSEDE_SQL, columns(ends))
+    return [Stopped(*row) for row in rows]
 
 
 _INSERT_SQL = """

@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,8 +28,17 @@ from tests.factories import (
     transaction_of,
 )
 from transactions.models import Mark, Reservation, Transaction
-from transactions.services import record_plain_starts, record_plain_stops, start_transaction, stop_transaction
-from transactions.types import StartMessage, StopMessage
+from transactions.services import (
+    RunningValue,
+    close_transaction,
+    record_plain_starts,
+    record_plain_stops,
+    start_transaction,
+    stop_transaction,
+    update_running_values,
+)
+from transactions.signals import transactions_stopped
+from transactions.types import StartMessage, StopMessage, Stopped
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + timedelta(hours=2)
@@ -137,12 +146,107 @@ def test_start_that_leaves_something_to_decide_is_left_alone(fields):
 def test_start_is_left_alone_where_the_connector_is_not_free():
     running, stopped, again, free = make_outlets(4)
     make_id_tag("OTHER", max_active_transactions=0)
-    record_plain_starts(messages=[start_message(running, id_tag="OTHER", at=NOON - timedelta(hours=1))])
+    record_plain_starts(messages=[start_message(running, id_tag="OTHER", at=NOON + timedelta(seconds=1))])
     earlier = start(stopped, id_tag="OTHER", at=NOON - timedelta(hours=1))
     stop(stopped, transaction_id=earlier.transaction_id, at=NOON + timedelta(minutes=1))
     start(again, id_tag=again.identity)
     messages = [start_message(station) for station in (running, stopped, again, free)]
     assert [answer is not None for answer in record_plain_starts(messages=messages)] == [False, False, False, True]
+
+
+def test_superseding_starts_cost_as_many_statements_as_one():
+    def statements(stations: list[Station]) -> int:
+        earlier = record_plain_starts(messages=[start_message(station) for station in stations])
+        assert None not in earlier
+        with CaptureQueriesContext(connection) as superseding:
+            answers = record_plain_starts(messages=[start_message(station, at=LATER) for station in stations])
+        assert [answer.id_tag_info for answer in answers] == [{"status": "Accepted"}] * len(stations)
+        return len(superseding)
+
+    few, many = statements(make_outlets(1)), statements(make_outlets(30))
+    assert few == many <= 15
+    ended = Transaction.objects.exclude(closing="open")
+    assert set(ended.values_list("closing", "estimate_cause", "stopped_at")) == {("estimated", "superseded", NOON)}
+    assert (ended.count(), Transaction.objects.open().count()) == (31, 31)
+
+
+def test_superseded_ends_with_its_last_register_or_where_the_next_begins():
+    read, ahead, unread = make_outlets(3)
+    earlier = record_plain_starts(messages=[start_message(station) for station in (read, ahead, unread)])
+    for answer, at in ((earlier[0], NOON + timedelta(minutes=20)), (earlier[1], LATER + timedelta(minutes=1))):
+        row = transaction_of(answer)
+        values = RunningValue(row.pk, True, at, 2500.0, at, 7000.0, at, None, None)
+        update_running_values(values=[values])
+    assert None not in record_plain_starts(
+        messages=[start_message(station, at=LATER) for station in (read, ahead, unread)]
+    )
+    rows = [transaction_of(answer) for answer in earlier]
+    assert [row.stopped_at for row in rows] == [NOON + timedelta(minutes=20), LATER, NOON]
+    assert [row.stopped_at for row in rows] == [row.estimated_stopped_at for row in rows]
+    assert [(row.estimated_energy_wh, row.energy_wh, row.power_w) for row in rows] == [
+        (1500.0, 1500.0, None),
+        (1500.0, 1500.0, None),
+        (0.0, 0.0, None),
+    ]
+    assert {tuple(row.marks) for row in rows} == {(Mark.MISSING_STOP, Mark.SUPERSEDED)}
+
+
+def test_superseded_transaction_of_the_same_tag_does_not_count_but_those_of_others_do():
+    one, two, third = make_outlets(3)
+    record_plain_starts(messages=[start_message(one), start_message(two, id_tag=third.identity)])
+    # At `third` its tag's transaction at `two` counts, though this very batch supersedes that.
+    messages = [start_message(one, at=LATER), start_message(two, at=LATER), start_message(third, at=LATER)]
+    answers = record_plain_starts(messages=messages)
+    assert [answer is not None for answer in answers] == [True, True, False]
+    assert start_transaction(**messages[2]._asdict()).id_tag_info == {"status": "Accepted"}
+
+
+def test_start_that_is_left_to_the_rules_supersedes_nothing():
+    (station,) = make_outlets(1)
+    make_id_tag("BLOCKED", status="Blocked")
+    (earlier,) = record_plain_starts(messages=[start_message(station)])
+    assert record_plain_starts(messages=[start_message(station, id_tag="BLOCKED", at=LATER)]) == [None]
+    assert transaction_of(earlier).is_open
+
+
+def test_superseded_transactions_are_told_to_the_others(django_capture_on_commit_callbacks):
+    told: list[Stopped] = []
+
+    def hear(*, stopped: list[Stopped], **kwargs: Any) -> None:
+        told.extend(stopped)
+
+    (station,) = make_outlets(1)
+    (earlier,) = record_plain_starts(messages=[start_message(station)])
+    transactions_stopped.connect(hear)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            record_plain_starts(messages=[start_message(station, at=LATER)])
+    finally:
+        transactions_stopped.disconnect(hear)
+    assert told == [Stopped(transaction_of(earlier).pk, station.pk, earlier.transaction_id)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_start_waits_for_staff_who_close_what_it_would_supersede():
+    (station,) = make_outlets(1)
+    (earlier,) = record_plain_starts(messages=[start_message(station)])
+    row = transaction_of(earlier)
+    answers: list[Any] = []
+
+    def run() -> None:
+        answers.extend(record_plain_starts(messages=[start_message(station, at=LATER)]))
+        connection.close()
+
+    thread = threading.Thread(target=run)
+    with transaction.atomic():
+        close_transaction(pk=row.pk, closed_by="staff", note="stuck", now=LATER)
+        thread.start()
+        thread.join(0.5)
+        assert answers == []
+    thread.join(10)
+    assert answers[0] is not None
+    row.refresh_from_db()
+    assert (row.estimate_cause, row.marks) == ("staff", [Mark.MISSING_STOP])
 
 
 @pytest.mark.parametrize("status", ["requested", "active"])
@@ -249,9 +353,13 @@ stops = st.fixed_dictionaries(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sessions=st.lists(st.tuples(st.integers(1, 2), starts, st.none() | stops), min_size=1, max_size=5))
+@given(
+    sessions=st.lists(
+        st.tuples(st.integers(1, 2), starts, st.none() | moments, st.none() | stops), min_size=1, max_size=5
+    )
+)
 def test_rows_and_answers_are_those_of_the_rules(
-    sessions: list[tuple[int, dict[str, Any], dict[str, Any] | None]],
+    sessions: list[tuple[int, dict[str, Any], datetime | None, dict[str, Any] | None]],
 ) -> None:
     def told(*, by_batch: bool) -> list[object]:
         station = make_station()
@@ -261,11 +369,15 @@ def test_rows_and_answers_are_those_of_the_rules(
         make_id_tag(tags["any"], max_active_transactions=0)
         Connector.objects.bulk_create(Connector(station=station, connector_id=number) for number in (1, 2))
         answers: list[Any] = []
-        for connector_id, begin, end in sessions:
+        for connector_id, begin, read_at, end in sessions:
             start_ = start_message(station, connector_id=connector_id, **(begin | {"id_tag": tags[begin["id_tag"]]}))
             plain = record_plain_starts(messages=[start_])[0] if by_batch else None
             started = plain or start_transaction(**start_._asdict())
             answers.append((started.id_tag_info, started.is_resend, started.is_cacheable))
+            if read_at is not None:
+                pk = transaction_of(started).pk
+                value = RunningValue(pk, True, read_at, 3000.0, read_at, 11.0, read_at, None, None)
+                update_running_values(values=[value])
             if end is not None:
                 tag = None if end["id_tag"] is None else tags[end["id_tag"]]
                 stop_ = stop_message(

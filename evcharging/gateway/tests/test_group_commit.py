@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -45,14 +46,58 @@ async def test_each_waits_as_long_as_told_in_a_batch_that_hangs_and_behind_it(se
             await lane.submit(item)
         return asyncio.get_running_loop().time() - began
 
-    lane: Lane[int, int] = Lane(store, max_batch=1, max_waiting=2)
+    lane: Lane[int, int] = Lane(store, max_batch=1)
     asked = []
-    for number in range(5):  # one is stored, two wait, two wait for room
+    for number in range(5):  # one is stored, four wait
         asked.append(asyncio.create_task(waited(number)))
         await asyncio.sleep(0.05)
     times = await asyncio.gather(*asked)
     go_on.set()
     assert all(0.29 <= each < 0.6 for each in times), times
+
+
+async def test_who_waits_is_patient_while_others_get_on(settings: LazySettings):
+    settings.DB_HOLD_S = 0.3
+
+    def store(items: Sequence[int]) -> Sequence[int]:
+        time.sleep(0.1)
+        return items
+
+    lane: Lane[int, int] = Lane(store, max_batch=1)
+    # The last one's turn comes after three times DB_HOLD_S.
+    assert await asyncio.gather(*(lane.submit(number) for number in range(9))) == list(range(9))
+
+
+async def test_patience_ends_after_four_times_whatever_goes_on(settings: LazySettings):
+    settings.DB_HOLD_S = 0.2
+
+    def store(items: Sequence[int]) -> Sequence[int]:
+        time.sleep(0.1)
+        return items
+
+    lane: Lane[int, int] = Lane(store, max_batch=1)
+    results = await asyncio.gather(*(lane.submit(number) for number in range(20)), return_exceptions=True)
+    assert results[:6] == list(range(6))
+    assert {type(each) for each in results[9:]} == {DatabaseAway}
+
+
+async def test_what_nobody_waits_for_any_more_is_not_stored(settings: LazySettings):
+    settings.DB_HOLD_S = 0.2
+    go_on = threading.Event()
+    stored: list[int] = []
+
+    def store(items: Sequence[int]) -> Sequence[int]:
+        go_on.wait(5)
+        stored.extend(items)
+        return items
+
+    lane: Lane[int, int] = Lane(store, max_batch=1)
+    given_up = await asyncio.gather(*(lane.submit(number) for number in range(5)), return_exceptions=True)
+    assert {type(each) for each in given_up} == {DatabaseAway}
+    go_on.set()
+    assert await lane.submit(9) == 9
+    # The first hung in the database, which has taken it after all.
+    assert stored == [0, 9]
 
 
 async def test_one_bad_item_costs_itself():
