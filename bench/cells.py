@@ -10,6 +10,7 @@ from bench.chargers import Chargers, Run
 from bench.proc import CpuMeter
 from bench.systems import System
 
+WARM_UP_S = 1.0
 MAX_FAULTS = 5
 """Faults of one run that are shown."""
 
@@ -24,6 +25,12 @@ class Measurement:
     run: Run
     cpu_ms: dict[str, float]
     faults: list[str]
+
+
+def warm_up(system: System, chargers: Chargers, workload: str) -> None:
+    """Bring a system into the state that it has after its first minute under a workload."""
+    chargers.run(workload, seconds=WARM_UP_S)
+    system.analyze()
 
 
 def measure(

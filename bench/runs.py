@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
-from bench.cells import Measurement, measure, merged
+from bench.cells import Measurement, measure, merged, warm_up
 from bench.chargers import Chargers
 from bench.goals import cell
 from bench.messages import WORKLOADS
@@ -77,12 +77,14 @@ def cells(
             chargers.open()
             running[name] = (system, chargers)
         for workload in WORKLOADS:
+            loaded = [each for name, each in running.items() if workload in systems[name][1]]
+            for system, chargers in loaded:
+                warm_up(system, chargers, workload)
             for number in range(rounds):
-                for name, (system, chargers) in running.items():
-                    if workload in systems[name][1]:
-                        found = measure(system, chargers, workload, seconds=seconds)
-                        measurements.append(found)
-                        _say_cell(found, number, rounds)
+                for system, chargers in loaded:
+                    found = measure(system, chargers, workload, seconds=seconds)
+                    measurements.append(found)
+                    _say_cell(found, number, rounds)
     return merged(measurements)
 
 
@@ -102,6 +104,7 @@ def half_peak(site: Site, found: Iterable[dict[str, Any]], *, seconds: float) ->
     rate = peak["per_second"] / 2
     with ours(site) as system, Chargers(system.port, stations=50, prefix="HALF") as chargers:
         chargers.open()
+        warm_up(system, chargers, "MeterValues")
         measured = measure(system, chargers, "MeterValues", seconds=seconds, rate=rate)
     say(f"half the peak, {rate:,.0f}/s: {measured.run.latency}")
     return {

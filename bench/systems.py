@@ -12,9 +12,11 @@ from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import psycopg
+
 from bench.compare import differences
 from bench.messages import Facts
-from bench.site import REPOSITORY, Site, free_port, postmaster_pid
+from bench.site import REPOSITORY, Site, free_port, libpq_url, postmaster_pid
 
 START_S = 90.0
 STOP_S = 60.0
@@ -89,6 +91,13 @@ class System:
             prefix=prefix,
             lost_connections=lost_connections,
         )
+
+    def analyze(self) -> None:
+        """Have PostgreSQL count rows, as its autovacuum does within a minute of the first ones: until then it plans
+        for empty tables."""
+        if self.database_url:
+            with psycopg.connect(libpq_url(self.database_url), autocommit=True) as connection:
+                connection.execute("ANALYZE")
 
     def import_id_tags(self, identities: list[str]) -> None:
         """Make each identity an accepted tag too: a charger's script presents its own name."""

@@ -60,8 +60,8 @@ class Connector(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["station", "connector_id"], name="connectors_connector_unique"),
         ]
+        # None on the status: a StatusNotification then writes the row alone, and no index.
         indexes = [
-            models.Index(fields=["status"], name="connectors_connector_status"),
             models.Index(
                 fields=["station"],
                 condition=models.Q(availability_command__isnull=False),

@@ -9,8 +9,6 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
 
-from evcharging.gateway.waiting import MOST_HOLDS
-
 
 @register(Tags.security)
 def check_production(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -65,7 +63,7 @@ def check_times(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
                 id="evcharging.E005",
             )
         )
-    if settings.ROLLUP_LAG_S < 2 * MOST_HOLDS * settings.DB_HOLD_S:
+    if settings.ROLLUP_LAG_S < 2 * settings.DB_HOLDS_MAX * settings.DB_HOLD_S:
         found.append(
             Error(
                 "ROLLUP_LAG_S is not eight times DB_HOLD_S: samples could be stored after their time was rolled up.",

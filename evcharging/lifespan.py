@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from evcharging import health
+from evcharging import garbage, health
 from evcharging.startup import FirstAdmin, Start
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ class Lifespan:
 
 
 def _ready(admin: FirstAdmin | None) -> None:
+    garbage.settle()
     health.mark_ready()
     logger.info("ready")
     if admin is not None:  # for a person, not for the log

@@ -268,6 +268,7 @@ OCPP_READ_CONFIGURATION = ENVIRONMENT.flag("OCPP_READ_CONFIGURATION", True)
 COMMAND_EXPIRY_S = ENVIRONMENT.number("COMMAND_EXPIRY_S", 120, minimum=1)
 GATEWAY_DB_THREADS = ENVIRONMENT.integer("GATEWAY_DB_THREADS", 4, minimum=1)
 DB_HOLD_S = ENVIRONMENT.number("DB_HOLD_S", 30, minimum=0)
+DB_HOLDS_MAX = 4  # how many times that a message waits at most while others are stored
 
 # Transactions: a transaction with no message for this long no longer counts against its tag's limit.
 TX_STALE_H = ENVIRONMENT.number("TX_STALE_H", 24, minimum=0)

@@ -1,6 +1,7 @@
 """Everything that writes meter values."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from meter.signals import readings_stored
 from meter.types import Reading
 from stations.services import current_epochs, newest_epochs
 from stations.timing import effective_time
-from transactions.services import RunningValue, TransactionRef, resolve_refs
+from transactions.services import RunningValue, TransactionRef, known_transaction, resolve_refs
 
 ENERGY, POWER, SOC = "Energy.Active.Import.Register", "Power.Active.Import", "SoC"
 
@@ -87,23 +88,45 @@ Timed = list[tuple[datetime, datetime | None, Reading]]
 
 
 def _record_plain(messages: Sequence[MeterMessage], timed: Sequence[Timed]) -> list[bool] | None:
-    """Store a batch that leaves nothing to decide, in one statement; None where it is not such a batch.
+    """Store a batch that leaves nothing to decide, in one statement and one for its transactions; None where it is not
+    such a batch.
 
-    Its samples are outside of transactions, in time, and of series that are known.
+    Its samples are in time, of series that are known, and outside of transactions or in known ones.
     """
-    if any(message.transaction_ref for message in messages):
-        return None
     epochs = newest_epochs(messages=messages)
-    both = [pair for pair in zip(messages, timed, strict=True) if epochs[pair[0].station_id] == pair[0].epoch]
     try:
-        rows, late = _rows([(message, None, each) for message, each in both], known_series_id)
+        belonging = [
+            (message, _known_transaction(message), each)
+            for message, each in zip(messages, timed, strict=True)
+            if epochs[message.station_id] == message.epoch
+        ]
+        rows, late = _rows(belonging, known_series_id)
     except KeyError:
         return None
     if late or not rows:
         return None
-    station_ids = [message.station_id for message, each in both for _ in each]
-    owned = insert_owned_samples(rows=rows, station_ids=station_ids, epochs=epochs)
+    station_ids = [message.station_id for message, _, each in belonging for _ in each]
+    values = [
+        (message.station_id, running_value(pk, True, message, each))
+        for message, pk, each in belonging
+        if pk is not None
+    ]
+    with transaction.atomic() if values else nullcontext():  # one statement is a database transaction of its own
+        owned = insert_owned_samples(rows=rows, station_ids=station_ids, epochs=epochs)
+        told = [value for station_id, value in values if station_id in owned]
+        if told:
+            emit(readings_stored, MeterValue, values=told)
     return [message.station_id in owned and epochs[message.station_id] == message.epoch for message in messages]
+
+
+def _known_transaction(message: MeterMessage) -> int | None:
+    """Return the transaction that a message names, None if it names none.
+
+    :raises KeyError: this process has not met it.
+    """
+    if not message.transaction_ref:
+        return None
+    return known_transaction(station_id=message.station_id, transaction_id=message.transaction_id)
 
 
 @transaction.atomic

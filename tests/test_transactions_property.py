@@ -38,7 +38,7 @@ from tests.factories import (
 )  # fmt: skip
 from tests.transaction_model import Model
 from transactions.models import OrphanKind, OrphanMessage, StopConflict, Transaction
-from transactions.services import ConnectionSuperseded, close_transaction
+from transactions.services import ConnectionSuperseded, close_transaction, forget_known_transactions
 from transactions.types import StartAnswer, StartReport, StopReport
 
 _examples = itertools.count(1)
@@ -71,6 +71,7 @@ def _committed_database(transactional_db: None) -> Any:
         cursor.execute("SET synchronous_commit TO off")
     yield
     forget_known_series()
+    forget_known_transactions()
     connection.close()
 
 

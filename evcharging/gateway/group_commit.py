@@ -72,7 +72,6 @@ class Lane(Generic[Item, Result]):
         self._timer = None
         gone = DatabaseAway("no answer in time")
         running = self._expire(self._running, loop.time(), gone)
-        # Nobody stores what nobody waits for: its charger, closed or refused, comes again.
         self._waiting = deque(self._expire(self._waiting, loop.time(), gone))
         if running or self._waiting:
             earliest = min(self._patience.deadline(entry.since) for entry in (*running, *self._waiting))

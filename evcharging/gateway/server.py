@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
-# First: it installs the asyncio reactor before anything makes Twisted install its default.
+# First: it installs the reactor before anything makes Twisted install its default.
+from evcharging.gateway.event_loop import twisted_loop  # isort:skip
 import daphne.server  # isort:skip
 from daphne.ws_protocol import WebSocketFactory
 from twisted.internet import reactor as twisted_reactor
@@ -129,7 +130,7 @@ class GatewayServer(daphne.server.Server):
         errors: Any = LogLevelFilterPredicate(defaultLogLevel=LogLevel.error)
         observer: Any = FilteringLogObserver(cast(Any, STDLibLogObserver(__name__)), [errors])
         globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
-        asyncio.set_event_loop(daphne.server.twisted_loop)
+        asyncio.set_event_loop(twisted_loop)
         if self.listens_at_once:
             self.listen()
         if not self.abort_start:
@@ -144,7 +145,7 @@ class GatewayServer(daphne.server.Server):
     def running(self) -> None:
         if self.signal_handlers:
             for number in (signal.SIGTERM, signal.SIGINT):
-                daphne.server.twisted_loop.add_signal_handler(number, self.stop)
+                twisted_loop.add_signal_handler(number, self.stop)
         if self.ready_callable:
             self.ready_callable()
 

@@ -6,19 +6,17 @@ from collections import deque
 
 from django.conf import settings
 
-MOST_HOLDS = 4
-"""How many times DB_HOLD_S anybody waits at most, whatever goes on; ROLLUP_LAG_S is held to it."""
-
 
 class Patience:
     """Until when those wait whose messages go the same way.
 
-    DB_HOLD_S from when they came; and while others before them get on, from when the last of those did. A fleet that
-    is slow to be served is not closed, only to come back and ask for more.
+    DB_HOLD_S from when they came, and while others before them get on, from when the last of those did; DB_HOLDS_MAX
+    times as long at most. A fleet that is slow to be served is not closed, only to come back and ask for more.
     """
 
     def __init__(self) -> None:
         self._hold_s: float = settings.DB_HOLD_S  # once: Django's settings cost a microsecond a look
+        self._longest_s = settings.DB_HOLDS_MAX * self._hold_s
         self._got_on_at = -math.inf
 
     def get_on(self, now: float) -> None:
@@ -27,7 +25,7 @@ class Patience:
 
     def deadline(self, since: float) -> float:
         """Return when those who came at `since` are given up, as it looks now."""
-        return min(max(since, self._got_on_at) + self._hold_s, since + MOST_HOLDS * self._hold_s)
+        return min(max(since, self._got_on_at) + self._hold_s, since + self._longest_s)
 
 
 class Turns:

@@ -7,8 +7,8 @@ import struct
 import time
 from typing import Any
 
-# Daphne's server first: it installs the asyncio reactor before anything makes Twisted install its default.
-import daphne.server  # noqa: F401  isort:skip
+# First: it installs the reactor before anything makes Twisted install its default.
+from evcharging.gateway import event_loop  # noqa: F401  isort:skip
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.util import encode_truncate
 from autobahn.websocket.xormasker import create_xor_masker  # type: ignore[attr-defined]

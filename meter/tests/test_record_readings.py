@@ -14,8 +14,9 @@ from meter.series import SeriesKey, forget_known_series, remember, series_ids
 from meter.services import MeterMessage, record_readings
 from stations.models import Station
 from tests.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
-from transactions.models import Mark, OrphanMessage
-from transactions.services import adopt_orphan
+from transactions.models import Mark, OrphanMessage, Transaction
+from transactions.services import adopt_orphan, forget_known_transactions, known_transaction
+from transactions.services.readings import remember_transactions
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storage]
 
@@ -28,21 +29,24 @@ def know_series_of(messages: Sequence[MeterMessage]) -> None:
         for reading in message.readings
     ]
     remember(series_ids(keys=keys))
+    named = [message.transaction_id for message in messages if message.transaction_id is not None]
+    rows = Transaction.objects.filter(transaction_id__in=named).values_list("station_id", "transaction_id", "pk")
+    remember_transactions({(station_id, transaction_id): pk for station_id, transaction_id, pk in rows})
 
 
 @pytest.fixture(params=["new series", "known series"], autouse=True)
 def _series(request, monkeypatch) -> Iterator[None]:
-    """Every test goes both ways: known series make a batch outside of transactions one statement."""
+    """Every test goes both ways: known series and transactions make a batch one statement, or two."""
 
     def record_known(*, messages: Sequence[MeterMessage]) -> list[bool]:
         know_series_of(messages)
         return services.record_readings(messages=messages)
 
-    forget_known_series()
     if request.param == "known series":
         monkeypatch.setattr(sys.modules[__name__], "record_readings", record_known)
     yield
     forget_known_series()
+    forget_known_transactions()
 
 
 def message(station, *readings, connector_id=1, transaction_id=None, ref=None, received_at=NOON, drift=None):
@@ -126,6 +130,43 @@ def test_batch_that_leaves_nothing_to_decide_is_one_statement(odd):
     # A reported transaction is looked for, a late sample marks its quarter.
     assert (len(captured) == 1) == (not odd)
     assert MeterValue.objects.count() == (3 if "ref" in odd else 2)
+
+
+def test_batch_in_known_transactions_is_two_statements_whatever_their_number():
+    def statements(count: int) -> list[str]:
+        stations = [make_station() for _ in range(count)]
+        answers = [start(station, id_tag=make_id_tag().id_tag) for station in stations]
+        lost = make_station()
+        batch = [
+            message(station, reading(1500.0), transaction_id=answer.transaction_id)
+            for station, answer in zip(stations, answers, strict=True)
+        ]
+        batch += [message(make_station(), reading()), message(lost, reading())]
+        know_series_of(batch)
+        Station.objects.filter(pk=lost.pk).update(connection_epoch=2)
+        with CaptureQueriesContext(connection) as captured:
+            assert services.record_readings(messages=batch) == [True] * (count + 1) + [False]
+        rows = Transaction.objects.filter(station__in=stations)
+        assert {(row.energy_wh, row.id_seen_at) for row in rows} == {(500.0, NOON)}
+        samples = MeterValue.objects.filter(series__station__in=stations)
+        assert sorted(sample.transaction_id for sample in samples) == sorted(row.pk for row in rows)
+        return [query["sql"].split()[0] for query in captured if "SAVEPOINT" not in query["sql"]]
+
+    assert statements(1) == statements(20) == ["WITH", "UPDATE"]
+
+
+def test_transaction_is_remembered_once_its_message_is_committed(django_capture_on_commit_callbacks):
+    station = make_station()
+    answer = start(station, id_tag=make_id_tag().id_tag)
+    own = {"station_id": station.pk, "transaction_id": answer.transaction_id}
+    with django_capture_on_commit_callbacks(execute=True):
+        services.record_readings(messages=[message(station, reading(), transaction_id=answer.transaction_id)])
+        with pytest.raises(KeyError):
+            known_transaction(**own)
+    assert known_transaction(**own) == Transaction.objects.get(transaction_id=answer.transaction_id).pk
+    for other in ({"station_id": make_station().pk}, {"transaction_id": None}):
+        with pytest.raises(KeyError):
+            known_transaction(**(own | other))
 
 
 def test_message_without_readings_is_answered_if_its_connection_owns_the_station():

@@ -132,8 +132,8 @@ class Station(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(Lower("identity"), name="stations_station_identity_unique")]
+        # None on last_seen_at, which is written every few seconds: the row alone is written then, and no index.
         indexes = [
-            models.Index(fields=["last_seen_at"], name="stations_station_last_seen"),
             models.Index(
                 fields=["gateway_channel"],
                 condition=models.Q(configuration_requested_at=None, disconnected_at=None),

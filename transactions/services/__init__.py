@@ -4,7 +4,14 @@ from transactions.services.closing import close_stale, close_transaction
 from transactions.services.orphans import adopt_orphan, dismiss_orphan
 from transactions.services.plain_starts import record_plain_starts
 from transactions.services.plain_stops import record_plain_stops
-from transactions.services.readings import RunningValue, TransactionRef, resolve_refs, update_running_values
+from transactions.services.readings import (
+    RunningValue,
+    TransactionRef,
+    forget_known_transactions,
+    known_transaction,
+    resolve_refs,
+    update_running_values,
+)
 from transactions.services.reconciling import AdoptedOrphan, adopt_fitting_orphans, fitting_orphans
 from transactions.services.start import ConnectionSuperseded, skip_transaction_ids, start_transaction
 from transactions.services.stop import stop_transaction
@@ -20,6 +27,8 @@ __all__ = [
     "close_transaction",
     "dismiss_orphan",
     "fitting_orphans",
+    "forget_known_transactions",
+    "known_transaction",
     "record_plain_starts",
     "record_plain_stops",
     "resolve_refs",

@@ -1,10 +1,10 @@
 """What meter values mean for transactions: which one they belong to, and its running values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 
 from evcharging.prepared import columns, run_prepared
 from stations.services.reports import content_digest
@@ -45,7 +45,25 @@ class RunningValue(NamedTuple):
     soc_at: datetime | None
 
 
+MAX_KNOWN = 100_000
+"""Transactions known to one process before it forgets them all, about 150 bytes each."""
+
+_known: dict[tuple[int, int], int] = {}
+
 _FIND_SQL = "SELECT station_id, transaction_id, id FROM transactions_transaction WHERE transaction_id = ANY(%s::int[])"
+
+
+def known_transaction(*, station_id: int, transaction_id: int | None) -> int:
+    """Return the primary key of a station's own transaction that this process has met; it never changes.
+
+    :raises KeyError: it has not, which says nothing of the database.
+    """
+    return _known[station_id, -1 if transaction_id is None else transaction_id]
+
+
+def forget_known_transactions() -> None:
+    """Empty this process's table of known transactions, after their rows were removed."""
+    _known.clear()
 
 
 def resolve_refs(*, refs: Iterable[TransactionRef]) -> list[ResolvedRef | None]:
@@ -54,11 +72,15 @@ def resolve_refs(*, refs: Iterable[TransactionRef]) -> list[ResolvedRef | None]:
     What fits none is kept as an orphan for review, a row per connector, reported id and day; never another station's.
     """
     refs = list(refs)
-    wanted = {ref.transaction_id for ref in refs if ref.transaction_id is not None}
-    known: dict[tuple[int, int], int] = {}
+    keys = {(ref.station_id, ref.transaction_id) for ref in refs if ref.transaction_id is not None}
+    known = {key: _known[key] for key in keys if key in _known}
+    wanted = {transaction_id for station_id, transaction_id in keys if (station_id, transaction_id) not in known}
     if wanted:
         rows = run_prepared(_FIND_SQL, [list(wanted)])
-        known = {(station_id, transaction_id): pk for station_id, transaction_id, pk in rows}
+        found = {(station_id, transaction_id): pk for station_id, transaction_id, pk in rows}
+        known |= found
+        # Only after the commit: what this database transaction itself has stored may roll back.
+        transaction.on_commit(lambda: remember_transactions(found))
     resolved: list[ResolvedRef | None] = []
     for ref in refs:
         pk = None if ref.transaction_id is None else known.get((ref.station_id, ref.transaction_id))
@@ -102,6 +124,13 @@ def _newer(a: RunningValue, b: RunningValue) -> RunningValue:
         *pick(a.power_w, a.power_at, b.power_w, b.power_at),
         *pick(a.soc_percent, a.soc_at, b.soc_percent, b.soc_at),
     )
+
+
+def remember_transactions(found: Mapping[tuple[int, int], int]) -> None:
+    """Put committed transactions, primary keys by station and transaction id, into this process's table."""
+    if len(_known) > MAX_KNOWN:
+        _known.clear()
+    _known.update(found)
 
 
 _UPDATE_SQL = """

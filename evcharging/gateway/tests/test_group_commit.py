@@ -81,25 +81,6 @@ async def test_patience_ends_after_four_times_whatever_goes_on(settings: LazySet
     assert {type(each) for each in results[9:]} == {DatabaseAway}
 
 
-async def test_what_nobody_waits_for_any_more_is_not_stored(settings: LazySettings):
-    settings.DB_HOLD_S = 0.2
-    go_on = threading.Event()
-    stored: list[int] = []
-
-    def store(items: Sequence[int]) -> Sequence[int]:
-        go_on.wait(5)
-        stored.extend(items)
-        return items
-
-    lane: Lane[int, int] = Lane(store, max_batch=1)
-    given_up = await asyncio.gather(*(lane.submit(number) for number in range(5)), return_exceptions=True)
-    assert {type(each) for each in given_up} == {DatabaseAway}
-    go_on.set()
-    assert await lane.submit(9) == 9
-    # The first hung in the database, which has taken it after all.
-    assert stored == [0, 9]
-
-
 async def test_one_bad_item_costs_itself():
     def store(items: Sequence[int]) -> Sequence[int]:
         if 3 in items:

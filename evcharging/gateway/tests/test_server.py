@@ -10,6 +10,7 @@ import ssl
 import statistics
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -755,3 +756,15 @@ def test_second_signal_does_not_wait_for_applications(tmp_path: Path) -> None:
             assert client.receive() == (CLOSE, struct.pack("!H", 1001))
         assert server.process.wait(5) == 0
     assert time.monotonic() - started < 3
+
+
+def test_server_runs_on_uvloop_and_leaves_others_their_loop() -> None:
+    code = """
+import asyncio
+from evcharging.gateway.event_loop import twisted_loop
+from twisted.internet import reactor
+print(type(twisted_loop).__module__, reactor._asyncioEventloop is twisted_loop)
+print(type(asyncio.new_event_loop()).__module__)
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.split() == ["uvloop", "True", "asyncio.unix_events"]

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from evcharging import health
+from evcharging import garbage, health
 from evcharging.asgi import application
 from evcharging.gateway.server import GatewayServer
 from evcharging.gateway.shutdown import stop_gateway
@@ -20,7 +20,7 @@ from evcharging.supervisor import Supervisor
 from evcharging.welcome import say_what_to_do_next
 
 # After the gateway's server, which chooses the reactor.
-from daphne.server import twisted_loop  # isort: skip
+from evcharging.gateway.event_loop import twisted_loop  # isort: skip
 from twisted.internet import reactor  # isort: skip
 
 logger = logging.getLogger(__name__)
@@ -126,6 +126,7 @@ def _gateway_server(**options: Any) -> GatewayServer:
 
 
 def _ready() -> None:
+    garbage.settle()
     health.mark_ready()
     logger.info("ready")
 
