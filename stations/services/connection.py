@@ -191,13 +191,8 @@ def owns_station(*, station_id: int, epoch: int) -> bool:
 
     FOR KEY SHARE conflicts with connect_station()'s FOR UPDATE and with nothing else that is ever done to the row.
     """
-    return hold_epochs(station_ids=[station_id]).get(station_id) == epoch
-
-
-def hold_epochs(*, station_ids: Iterable[int]) -> dict[int, int]:
-    """Return the owning epoch of each station, held as owns_station() does: for batches that must not come late."""
-    sql = "SELECT id, connection_epoch FROM stations_station WHERE id = ANY(%s::bigint[]) ORDER BY id FOR KEY SHARE"
-    return dict(run_prepared(sql, [list(set(station_ids))]))
+    sql = "SELECT connection_epoch FROM stations_station WHERE id = %s FOR KEY SHARE"
+    return run_prepared(sql, [station_id]) == [(epoch,)]
 
 
 def current_epochs(*, station_ids: Iterable[int]) -> dict[int, int]:

@@ -20,7 +20,7 @@ from id_tags.models import fold_id_tag
 from id_tags.selectors import authorization_of, tags_by_folded
 from id_tags.types import Authorization
 from transactions.models import Transaction
-from transactions.services.plain import let_go, of_good_standing
+from transactions.services.plain import is_of_good_standing, let_go
 from transactions.services.start import has_gap
 from transactions.signals import transactions_started, transactions_stopped
 from transactions.types import StartAnswer, Started, StartMessage, StartReport, Stopped
@@ -48,8 +48,12 @@ def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer
     :returns: for each message its answer, or None: it is not stored, and start_transaction() decides about it.
     """
     answers: list[StartAnswer | None] = [None] * len(messages)
-    possible = [(place, message) for place, message in of_good_standing(messages) if _is_complete(message.report)]
-    free = _lock_open(_only_free(_lock_connectors(possible)))
+    possible = [
+        (place, message)
+        for place, message in enumerate(messages)
+        if is_of_good_standing(message) and _is_complete(message.report)
+    ]
+    free = _lock_open(_only_free(_lock_outlets(possible)))
     # Their groups are not locked: a start that a group limits is not plain.
     tags = tags_by_folded(id_tags=[each.message.report.id_tag for each in free], locked=True)
     judged = [(each, authorization_of(tags.get(each.folded), each.message.received_at)) for each in free]
@@ -79,27 +83,30 @@ def _is_complete(report: StartReport) -> bool:
     )
 
 
-_LOCK_CONNECTORS_SQL = """
-    SELECT c.station_id, c.connector_id, c.id, c.last_meter_stop_wh
-    FROM connectors_connector c
-    JOIN unnest(%s::bigint[], %s::int[]) AS v(station_id, connector_id)
-        ON c.station_id = v.station_id AND c.connector_id = v.connector_id
-    ORDER BY c.station_id, c.connector_id
+# The station as owns_station() holds it.
+_LOCK_OUTLETS_SQL = """
+    SELECT s.id, s.connection_epoch, c.connector_id, c.id, c.last_meter_stop_wh
+    FROM unnest(%s::bigint[], %s::int[]) AS v(station_id, connector_id)
+    JOIN stations_station s ON s.id = v.station_id
+    JOIN connectors_connector c ON c.station_id = v.station_id AND c.connector_id = v.connector_id
+    ORDER BY s.id, c.connector_id
+    FOR KEY SHARE OF s
     FOR NO KEY UPDATE OF c
 """
 
 
-def _lock_connectors(possible: Sequence[tuple[int, StartMessage]]) -> list[_Candidate]:
-    """Lock the connectors that are known; of several starts of a connector or a tag the first is a candidate."""
+def _lock_outlets(possible: Sequence[tuple[int, StartMessage]]) -> list[_Candidate]:
+    """Lock stations and their connectors, as far as they are known; a message of a connection that owns its station no
+    more is left out, and of several starts of a connector or a tag the first is a candidate."""
     wanted = {(message.station_id, message.report.connector_id) for _, message in possible}
     if not wanted:
         return []
-    rows = run_prepared(_LOCK_CONNECTORS_SQL, columns(list(wanted)))
-    outlets = {(station_id, number): (pk, last) for station_id, number, pk, last in rows}
+    rows = run_prepared(_LOCK_OUTLETS_SQL, columns(list(wanted)))
+    outlets = {(station_id, epoch, number): (pk, last) for station_id, epoch, number, pk, last in rows}
     candidates = []
     taken: set[int | str] = set()
     for index, message in possible:
-        outlet = outlets.get((message.station_id, message.report.connector_id))
+        outlet = outlets.get((message.station_id, message.epoch, message.report.connector_id))
         folded = fold_id_tag(message.report.id_tag)
         if outlet is not None and taken.isdisjoint((outlet[0], folded)):
             taken |= {outlet[0], folded}

@@ -16,14 +16,15 @@ from evcharging.prepared import columns, run_prepared
 from id_tags.models import fold_id_tag
 from id_tags.selectors import authorization_of, tags_by_folded
 from transactions.models import Closing, Transaction
-from transactions.services.plain import let_go, of_good_standing
+from transactions.services.plain import is_of_good_standing, let_go
 from transactions.signals import transactions_stopped
 from transactions.types import StopAnswer, StopMessage, Stopped, StopReport
 
 
 class _Row(NamedTuple):
-    """A locked transaction. `is_latest`: nothing began after it on its connector."""
+    """A locked transaction. `epoch` is its station's; `is_latest`: nothing began after it on its connector."""
 
+    epoch: int
     pk: int
     station_id: int
     closing: str
@@ -39,7 +40,11 @@ def record_plain_stops(*, messages: Sequence[StopMessage]) -> list[StopAnswer | 
     :returns: for each message its answer, or None: it is not stored, and stop_transaction() decides about it.
     """
     answers: list[StopAnswer | None] = [None] * len(messages)
-    possible = [(place, message) for place, message in of_good_standing(messages) if _is_complete(message.report)]
+    possible = [
+        (place, message)
+        for place, message in enumerate(messages)
+        if is_of_good_standing(message) and _is_complete(message.report)
+    ]
     tags = tags_by_folded(id_tags=[message.report.id_tag for _, message in possible if message.report.id_tag])
     rows = _lock([message.report.transaction_id for _, message in possible])
     plain: dict[int, StopMessage] = {}
@@ -68,12 +73,15 @@ def _is_complete(report: StopReport) -> bool:
     return report.transaction_id is not None and report.meter_stop is not None and not report.transaction_data
 
 
-_LOCK_CONNECTORS_SQL = """
-    SELECT c.id
-    FROM connectors_connector c
-    JOIN transactions_transaction t ON t.connector_id = c.id
+# The station as owns_station() holds it.
+_LOCK_OUTLETS_SQL = """
+    SELECT t.transaction_id, s.connection_epoch
+    FROM transactions_transaction t
+    JOIN connectors_connector c ON c.id = t.connector_id
+    JOIN stations_station s ON s.id = t.station_id
     WHERE t.transaction_id = ANY(%s::bigint[])
-    ORDER BY c.station_id, c.connector_id
+    ORDER BY s.id, c.connector_id
+    FOR KEY SHARE OF s
     FOR NO KEY UPDATE OF c
 """
 _LOCK_SQL = """
@@ -89,18 +97,19 @@ _LOCK_SQL = """
 
 
 def _lock(transaction_ids: Sequence[int | None]) -> dict[int | None, _Row]:
-    """Lock transactions, whoever's they are, after their connectors; return them by their ids."""
+    """Lock transactions, whoever's they are, after their stations and connectors; return them by their ids."""
     if not transaction_ids:
         return {}
-    run_prepared(_LOCK_CONNECTORS_SQL, [list(transaction_ids)])
+    epochs = dict(run_prepared(_LOCK_OUTLETS_SQL, [list(transaction_ids)]))
     rows = run_prepared(_LOCK_SQL, [list(transaction_ids)])
-    return {transaction_id: _Row(*values) for transaction_id, *values in rows}
+    return {transaction_id: _Row(epochs[transaction_id], *values) for transaction_id, *values in rows}
 
 
 def _is_plain(row: _Row, message: StopMessage) -> bool:
     report = message.report
     return (
         row.station_id == message.station_id
+        and row.epoch == message.epoch
         and row.closing == Closing.OPEN
         and row.is_latest
         and report.reported_at is not None
@@ -111,21 +120,25 @@ def _is_plain(row: _Row, message: StopMessage) -> bool:
 
 
 _UPDATE_SQL = """
-    UPDATE transactions_transaction AS t SET
-        closing = 'reported', stopped_at = v.at, stop_reported_at = v.at, stop_received_at = v.received_at,
-        stop_reason = v.reason, stop_id_tag = v.id_tag, stop_digest = v.digest, meter_stop = v.meter_stop,
-        energy_wh = CASE WHEN t.meter_start IS NULL THEN t.energy_wh ELSE v.meter_stop - t.meter_start END,
-        power_w = NULL, last_message_at = GREATEST(t.last_message_at, v.received_at),
-        id_seen_at = COALESCE(t.id_seen_at, v.received_at)
-    FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::uuid[], %s::bigint[])
-        AS v(pk, at, received_at, reason, id_tag, digest, meter_stop)
-    WHERE t.id = v.pk
-    RETURNING t.id, t.station_id, t.transaction_id, t.connector_id, t.meter_stop
-"""
-_UPDATE_CONNECTORS_SQL = """
-    UPDATE connectors_connector AS c SET last_meter_stop_wh = v.meter_stop
-    FROM unnest(%s::bigint[], %s::bigint[]) AS v(pk, meter_stop)
-    WHERE c.id = v.pk
+    WITH ended AS (
+        UPDATE transactions_transaction AS t SET
+            closing = 'reported', stopped_at = v.at, stop_reported_at = v.at, stop_received_at = v.received_at,
+            stop_reason = v.reason, stop_id_tag = v.id_tag, stop_digest = v.digest, meter_stop = v.meter_stop,
+            energy_wh = CASE WHEN t.meter_start IS NULL THEN t.energy_wh ELSE v.meter_stop - t.meter_start END,
+            power_w = NULL, last_message_at = GREATEST(t.last_message_at, v.received_at),
+            id_seen_at = COALESCE(t.id_seen_at, v.received_at)
+        FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::uuid[],
+                    %s::bigint[])
+            AS v(pk, at, received_at, reason, id_tag, digest, meter_stop)
+        WHERE t.id = v.pk
+        RETURNING t.id, t.station_id, t.transaction_id, t.connector_id, t.meter_stop
+    ),
+    noted AS (
+        UPDATE connectors_connector AS c SET last_meter_stop_wh = ended.meter_stop
+        FROM ended
+        WHERE c.id = ended.connector_id
+    )
+    SELECT id, station_id, transaction_id FROM ended
 """
 
 
@@ -138,6 +151,4 @@ def _update(plain: Mapping[int, StopMessage]) -> list[Stopped]:
         )
         for pk, message in plain.items()
     ]  # fmt: skip
-    rows = run_prepared(_UPDATE_SQL, columns(values))
-    run_prepared(_UPDATE_CONNECTORS_SQL, columns([row[3:] for row in rows]))
-    return [Stopped(pk, station_id, transaction_id) for pk, station_id, transaction_id, _, _ in rows]
+    return [Stopped(*row) for row in run_prepared(_UPDATE_SQL, columns(values))]

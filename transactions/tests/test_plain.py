@@ -249,6 +249,33 @@ def test_start_waits_for_staff_who_close_what_it_would_supersede():
     assert (row.estimate_cause, row.marks) == ("staff", [Mark.MISSING_STOP])
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", ["start", "stop"])
+def test_message_waits_for_a_takeover_and_is_left_alone(what):
+    (station,) = make_outlets(1)
+    (running,) = record_plain_starts(messages=[start_message(station)])
+    answers: list[Any] = []
+
+    def run() -> None:
+        if what == "start":
+            answers.extend(record_plain_starts(messages=[start_message(station, at=LATER)]))
+        else:
+            answers.extend(record_plain_stops(messages=[stop_message(station, running.transaction_id)]))
+        connection.close()
+
+    thread = threading.Thread(target=run)
+    with transaction.atomic():
+        # As connect_station() does.
+        taken = Station.objects.select_for_update().get(pk=station.pk)
+        Station.objects.filter(pk=station.pk).update(connection_epoch=taken.connection_epoch + 1)
+        thread.start()
+        thread.join(0.5)
+        assert answers == []
+    thread.join(10)
+    assert answers == [None]
+    assert transaction_of(running).is_open
+
+
 @pytest.mark.parametrize("status", ["requested", "active"])
 def test_start_is_left_alone_where_a_reservation_is_held(status):
     (station,) = make_outlets(1)
