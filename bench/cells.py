@@ -30,7 +30,7 @@ class Measurement:
 def warm_up(system: System, chargers: Chargers, workload: str) -> None:
     """Bring a system into the state that it has after its first minute under a workload."""
     chargers.run(workload, seconds=WARM_UP_S)
-    system.analyze()
+    system.settle()
 
 
 def measure(

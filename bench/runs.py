@@ -85,6 +85,8 @@ def cells(
                     found = measure(system, chargers, workload, seconds=seconds)
                     measurements.append(found)
                     _say_cell(found, number, rounds)
+            for system, _ in loaded:
+                system.settle()
     return merged(measurements)
 
 

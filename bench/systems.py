@@ -92,12 +92,12 @@ class System:
             lost_connections=lost_connections,
         )
 
-    def analyze(self) -> None:
-        """Have PostgreSQL count rows, as its autovacuum does within a minute of the first ones: until then it plans
-        for empty tables."""
+    def settle(self) -> None:
+        """Do what autovacuum does within a minute: until then PostgreSQL plans for empty tables, and then it works
+        beside whatever is measured at the time."""
         if self.database_url:
             with psycopg.connect(libpq_url(self.database_url), autocommit=True) as connection:
-                connection.execute("ANALYZE")
+                connection.execute("VACUUM (ANALYZE)")
 
     def import_id_tags(self, identities: list[str]) -> None:
         """Make each identity an accepted tag too: a charger's script presents its own name."""
