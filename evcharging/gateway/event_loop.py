@@ -1,4 +1,4 @@
-"""The event loop under Daphne and Twisted: uvloop's, a sixth less CPU for a message than asyncio's own.
+"""The event loop under Daphne and Twisted: uvloop's, which takes less CPU for a message than asyncio's own.
 
 Imported before anything of Daphne's: its server installs Twisted's reactor, on the loop of the policy, when imported.
 """

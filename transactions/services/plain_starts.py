@@ -21,6 +21,7 @@ from id_tags.selectors import authorization_of, tags_by_folded
 from id_tags.types import Authorization
 from transactions.models import Transaction
 from transactions.services.plain import is_of_good_standing, let_go
+from transactions.services.readings import remember_transactions
 from transactions.services.start import has_gap
 from transactions.signals import transactions_started, transactions_stopped
 from transactions.types import StartAnswer, Started, StartMessage, StartReport, Stopped
@@ -64,13 +65,16 @@ def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer
     stopped = _supersede([each for each, _ in accepted if each.superseded is not None])
     stored = _insert(accepted)
     started = []
+    known: dict[tuple[int, int], int] = {}
     for candidate, authorization in accepted:
         pk, transaction_id = stored[candidate.connector_pk]
+        known[candidate.message.station_id, transaction_id] = pk
         answers[candidate.place] = StartAnswer(transaction_id, authorization.id_tag_info(), False, True)
         started.append(Started(pk, candidate.message.station_id, candidate.message.received_at))
     if stopped:
         publish(transactions_stopped, Transaction, stopped=stopped)
     publish(transactions_started, Transaction, started=started)
+    transaction.on_commit(lambda: remember_transactions(known))  # their MeterValues come to this process
     return answers
 
 

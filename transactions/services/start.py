@@ -18,6 +18,7 @@ from stations.services import owns_station
 from stations.timing import LATEST_AHEAD, effective_time
 from transactions.models import Closing, Mark, Transaction
 from transactions.services.closing import estimate_end, publish_stopped
+from transactions.services.readings import remember_transactions
 from transactions.services.reservation_ends import use_reservation
 from transactions.signals import transactions_started
 from transactions.types import StartAnswer, Started, StartReport
@@ -94,6 +95,8 @@ def start_transaction(
     row.save(force_insert=True)
     use_reservation(transaction=row, parent_id_tag=info.get("parentIdTag", ""), now=received_at)
     publish(transactions_started, Transaction, started=[Started(row.pk, station_id, received_at)])
+    stored = {(station_id, row.transaction_id): row.pk}
+    transaction.on_commit(lambda: remember_transactions(stored))
     return StartAnswer(row.transaction_id, info, False, started.is_credible)
 
 

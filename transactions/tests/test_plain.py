@@ -31,6 +31,8 @@ from transactions.models import Mark, Reservation, Transaction
 from transactions.services import (
     RunningValue,
     close_transaction,
+    forget_known_transactions,
+    known_transaction,
     record_plain_starts,
     record_plain_stops,
     start_transaction,
@@ -207,6 +209,19 @@ def test_start_that_is_left_to_the_rules_supersedes_nothing():
     (earlier,) = record_plain_starts(messages=[start_message(station)])
     assert record_plain_starts(messages=[start_message(station, id_tag="BLOCKED", at=LATER)]) == [None]
     assert transaction_of(earlier).is_open
+
+
+@pytest.mark.parametrize("tag", ["plain", "nobody"])
+def test_committed_start_is_known_to_its_process(tag, django_capture_on_commit_callbacks):
+    """Or the first MeterValues of each transaction would send its whole batch the long way."""
+    (station,) = make_outlets(1)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = start(station, id_tag=station.identity if tag == "plain" else "NOBODY")
+        with pytest.raises(KeyError):
+            known_transaction(station_id=station.pk, transaction_id=answer.transaction_id)
+    pk = transaction_of(answer).pk
+    assert known_transaction(station_id=station.pk, transaction_id=answer.transaction_id) == pk
+    forget_known_transactions()
 
 
 def test_superseded_transactions_are_told_to_the_others(django_capture_on_commit_callbacks):
