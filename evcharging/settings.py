@@ -207,6 +207,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"  # of the login page opened by itself
 
 # The API: how many requests a minute each token has (0: any number).
 API_THROTTLE = ENVIRONMENT.integer("API_THROTTLE", 600, minimum=0)

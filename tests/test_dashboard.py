@@ -133,3 +133,9 @@ def test_users_and_roles(admin_client):
         page(admin_client, f"{HOME}{path}")
     assert queries_grow(admin_client, f"{HOME}auth/user/", lambda number: User.objects.create(username=number)) == 0
     page(staff("stations.view_station"), f"{HOME}auth/user/", status=403)
+
+
+def test_login_page_opened_by_itself_leads_to_the_dashboard(client):
+    User.objects.create_superuser("chief", password="a-long-one-9")
+    told = client.post("/admin/login/", {"username": "chief", "password": "a-long-one-9"})
+    assert (told.status_code, told["Location"]) == (302, HOME)
