@@ -16,7 +16,7 @@ import psycopg
 import pytest
 import redis
 
-from evcharging.embedded import EmbeddedServers
+from evcharging.embedded.servers import EmbeddedServers
 from tests.live_server import REPOSITORY, LiveServer, libpq_url
 from tests.session_servers import REDIS_DATABASES, servers
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from bench.proc import parent_of
-from evcharging.embedded import EmbeddedServers
+from evcharging.embedded.servers import EmbeddedServers
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PREFIX = "evcharging-bench-"

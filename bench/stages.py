@@ -52,7 +52,7 @@ def _texts(script: Script) -> Iterator[str]:
 def reading_stages(action: str, text: str, translated: Callable[[dict[str, Any]], object], answer: Any) -> Stages:
     """The stages that need no database."""
     from evcharging import ocpp16_schemas as schemas
-    from evcharging.gateway import frames, normalise
+    from evcharging.gateway.ocppj import frames, normalise
 
     call = frames.parse(text)
     assert isinstance(call, frames.Call)
@@ -102,7 +102,7 @@ def meter_values(station: Any, charger: Charger) -> Stages:
 def lane_and_handler(station: Any, text: str) -> float:
     """CPU of a message from its text to the text of its answer, stored by nobody."""
     from evcharging.gateway.charge_point import ChargePoint
-    from evcharging.gateway.group_commit import Lane
+    from evcharging.gateway.database.group_commit import Lane
     from evcharging.gateway.process import GatewayProcess
 
     async def nothing(_: Any) -> None:

@@ -16,8 +16,8 @@ from unfold.decorators import action, display
 from connectors import operation_forms  # noqa: F401 - registers them
 from connectors.models import Connector, ConnectorStatus
 from connectors.selectors import faulted, faulted_counts
-from evcharging.back_office import cells
-from evcharging.back_office.classes import BackOfficeAdmin
+from evcharging.back_office import display as cells
+from evcharging.back_office.model_admins import BackOfficeAdmin
 from evcharging.back_office.panels import Finding, Panel, PanelContent
 from stations.admin import StationAdmin
 from stations.admin.commanding import COMMAND_PERMISSION

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from connectors.models import Connector
-from evcharging.prepared import columns, run_prepared
+from evcharging.db.prepared import columns, run_prepared
 from stations.models import Command
 from stations.services import CommandRefused, complete_follow_up, request_command
 

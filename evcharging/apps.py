@@ -8,5 +8,5 @@ class EvchargingConfig(AppConfig):
     verbose_name = "EV charging"
 
     def ready(self) -> None:
-        from evcharging import checks  # noqa: F401  (registers the checks; needs the app registry)
+        from evcharging.config import checks  # noqa: F401  (registers the checks; needs the app registry)
         from evcharging.gateway import receivers  # noqa: F401  (connects them)

@@ -12,7 +12,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from evcharging.gateway.routing import websocket_urlpatterns  # noqa: E402
 from evcharging.gateway.shutdown import stop_gateway  # noqa: E402
-from evcharging.lifespan import Lifespan  # noqa: E402
+from evcharging.server.lifespan import Lifespan  # noqa: E402
 
 application = ProtocolTypeRouter(
     {

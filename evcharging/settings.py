@@ -10,12 +10,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from evcharging.api.framework import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401 - the API's
-from evcharging.back_office import UNFOLD  # noqa: F401 - the admin's
-from evcharging.database_url import parse_database_url
-from evcharging.embedded import EmbeddedServers
-from evcharging.environment import Environment
-from evcharging.log_output import logging_configuration
-from evcharging.private_files import read_or_create_secret
+from evcharging.atomic_files import read_or_create_secret
+from evcharging.back_office.unfold import UNFOLD  # noqa: F401 - the admin's
+from evcharging.config.database_url import parse_database_url
+from evcharging.config.environment import Environment
+from evcharging.embedded.servers import EmbeddedServers
+from evcharging.logs.setup import logging_configuration
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -99,7 +99,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "evcharging.health.HealthMiddleware",
+    "evcharging.server.health.HealthMiddleware",
     "evcharging.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -136,7 +136,7 @@ _REDIS_URL = ENVIRONMENT.text("REDIS_URL")
 EMBEDDED_SERVERS = EmbeddedServers(DATA_DIR, postgres=not _DATABASE_URL, valkey=not _REDIS_URL)
 
 
-# Statements that ask for it stay prepared (evcharging.prepared), and no others; Django would let none.
+# Statements that ask for it stay prepared (evcharging.db.prepared), and no others; Django would let none.
 PREPARED_ON_DEMAND = {"prepare_threshold": 1_000_000_000}
 
 

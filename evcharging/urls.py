@@ -1,4 +1,4 @@
-"""HTTP routes; /healthz and /readyz are answered before them, by evcharging.health."""
+"""HTTP routes; /healthz and /readyz are answered before them, by evcharging.server.health."""
 
 from django.contrib import admin
 from django.urls import include, path

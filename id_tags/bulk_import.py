@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
+from evcharging.db.advisory_locks import AdvisoryLock, lock_for_transaction
 from evcharging.events import publish
 from evcharging.tables.table import Imported
 from id_tags.models import IdTag, IdTagGroup, IdTagStatus, fold_id_tag
 from id_tags.signals import id_tags_changed
 
 BATCH = 1000
-LOCK_ID = 0x0CCD  # any constant: which pg_advisory lock lets one import after the other
 
 
 class IdTagRow(NamedTuple):
@@ -52,7 +52,7 @@ def import_id_tags(*, rows: Iterable[IdTagRow], facts: Collection[str]) -> Impor
             total += len(batch)
         cursor.execute("CREATE INDEX ON incoming_id_tags (folded)")
         cursor.execute("ANALYZE incoming_id_tags")
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_ID])
+        lock_for_transaction(AdvisoryLock.ID_TAG_IMPORT)
         _create_groups(cursor)
         created = _create_missing(cursor)
         updated = _update_known(cursor, facts)

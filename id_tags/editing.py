@@ -6,8 +6,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 
+from evcharging.db.history import has_history
 from evcharging.events import publish
-from evcharging.history import has_history
 from id_tags.models import IdTag, IdTagGroup, fold_id_tag
 from id_tags.services import find_or_create_group, tags_saved
 from id_tags.signals import id_tags_changed

@@ -10,8 +10,8 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from tablib import Dataset
 
-from evcharging.tables.csv_files import open_csv
-from evcharging.tables.xlsx_files import open_xlsx
+from evcharging.tables.csv_reader import open_csv
+from evcharging.tables.xlsx_reader import open_xlsx
 from id_tags.id_tag_table import COLUMNS
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

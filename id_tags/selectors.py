@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.core.cache import cache
 
-from evcharging.prepared import run_prepared
+from evcharging.db.prepared import run_prepared
 from id_tags.models import IdTag, IdTagStatus, fold_id_tag
 from id_tags.types import Authorization, KnownTag
 

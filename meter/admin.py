@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 from unfold.decorators import display
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import HypertableAdmin, ReadOnlyAdmin
+from evcharging.back_office import display as cells
 from evcharging.back_office.filters import LastDayFilter, PeriodFilter
+from evcharging.back_office.model_admins import HypertableAdmin, ReadOnlyAdmin
 from evcharging.back_office.panels import Panel, PanelContent
 from meter.aggregates import station_days_energy
 from meter.charts import Chart, bar_chart, chart

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from evcharging.prepared import columns, run_prepared
+from evcharging.db.prepared import columns, run_prepared
 from stations.services import OWNED_SQL
 
 

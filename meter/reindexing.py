@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from evcharging.timescale import is_hypertable
+from evcharging.db.advisory_locks import AdvisoryLock, try_lock_for_session, unlock_session
+from evcharging.db.timescale import is_hypertable
 
 SLACK = 1.35
 """An index that takes this many times what it needs is rebuilt; one that has grown takes almost twice as much."""
 MIN_BYTES = 8 * 1024 * 1024
 """Smaller ones are left alone."""
-LOCK_ID = 0x0CCF  # any constant: which pg_advisory lock stands for this job
 
 _CHUNKS = """
     SELECT format('%%I.%%I', chunk_schema, chunk_name) FROM timescaledb_information.chunks
@@ -55,10 +55,9 @@ def reindex_samples(*, now: datetime) -> list[Reindexed] | None:
 
     PostgreSQL needs as much room again meanwhile; what a run that was cut off left behind is removed.
     """
+    if not try_lock_for_session(AdvisoryLock.REINDEX_SAMPLES):
+        return None
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK_ID])
-        if not cursor.fetchone()[0]:
-            return None
         try:
             tables = ["meter_values"]
             if is_hypertable("meter_values"):
@@ -66,7 +65,7 @@ def reindex_samples(*, now: datetime) -> list[Reindexed] | None:
                 tables = [name for (name,) in cursor.fetchall()]
             return [done for table in tables for done in _reindex(cursor, table)]
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK_ID])
+            unlock_session(AdvisoryLock.REINDEX_SAMPLES)
 
 
 def _reindex(cursor: Any, table: str) -> Iterator[Reindexed]:

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Min
 
-from evcharging.retention import Removed, remove_before
-from evcharging.timescale import is_hypertable
+from evcharging.db.retention import Removed, remove_before
+from evcharging.db.timescale import is_hypertable
 from meter.models import LateMark, RollupProgress
 from meter.selectors import MARGIN
 from meter.storage import DAYS_VIEW, QUARTERS_VIEW, has_continuous_aggregates, refresh_continuous_aggregates

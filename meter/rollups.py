@@ -12,12 +12,12 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from evcharging.db.advisory_locks import AdvisoryLock, try_lock_for_transaction
 from meter import rollup_sql as sql
 from meter.late import quarter_of
 from meter.models import RollupProgress
 from meter.storage import has_continuous_aggregates, refresh_continuous_aggregates
 
-LOCK_ID = 0x0CCC  # any constant: which pg_advisory lock stands for this job
 SHORTEST_STEP, LONGEST_STEP = timedelta(hours=1), timedelta(days=32)
 FEW_ROWS = 20_000
 """Time that one transaction rolls up while it catches up: twice as much each time while it comes to few rows."""
@@ -50,7 +50,7 @@ def roll_up(*, now: datetime, limit_s: float | None = None) -> RollupResult:
     :param limit_s: begin no step after so many seconds; the next run goes on.
     """
     with transaction.atomic():
-        is_ours = _lock()
+        is_ours = try_lock_for_transaction(AdvisoryLock.ROLL_UP)
     if not is_ours:
         return RollupResult(False, 0, 0, 0, None)
     deadline = None if limit_s is None else time.monotonic() + limit_s
@@ -77,17 +77,10 @@ def progress() -> RollupProgress:
     return RollupProgress.objects.first() or RollupProgress()
 
 
-def _lock() -> bool:
-    """Whether the current database transaction is the one that may roll up."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK_ID])
-        return bool(cursor.fetchone()[0])
-
-
 @transaction.atomic
 def _next_step(now: datetime, span: timedelta) -> _Step:
     """Roll up the next stretch of time, the next whole days, and a batch of late quarters."""
-    if not _lock():
+    if not try_lock_for_transaction(AdvisoryLock.ROLL_UP):
         return _Step(True)
     target = quarter_of(now - timedelta(seconds=settings.ROLLUP_LAG_S))
     with connection.cursor() as cursor:
@@ -155,7 +148,7 @@ def _next_late(now: datetime) -> _Step:
     Refreshing cannot run inside a transaction. If it fails, the next run of the policy makes up for the lost marks.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        if not _lock():
+        if not try_lock_for_transaction(AdvisoryLock.ROLL_UP):
             return _Step(True)
         marks = _take_marks(cursor, None)
     if marks:

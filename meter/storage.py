@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.db import connection
 
-from evcharging.timescale import Edition, edition
-from evcharging.timescale_policies import Policy, compress, keep_policies, set_chunk_interval
+from evcharging.db.timescale import Edition, edition
+from evcharging.db.timescale_policies import Policy, compress, keep_policies, set_chunk_interval
 from meter import rollup_sql as sql
 
 QUARTERS_VIEW, DAYS_VIEW = "meter_values_15m", "meter_values_day"

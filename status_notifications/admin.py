@@ -10,9 +10,9 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, MultipleChoicesDropdownFilter
 from unfold.decorators import display
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import HypertableAdmin
+from evcharging.back_office import display as cells
 from evcharging.back_office.filters import LastDayFilter, PeriodFilter
+from evcharging.back_office.model_admins import HypertableAdmin
 from evcharging.back_office.panels import Panel, PanelContent
 from stations.admin import StationAdmin
 from stations.models import Station

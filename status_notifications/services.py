@@ -7,8 +7,8 @@ from typing import NamedTuple
 from django.db import transaction
 
 from connectors.services import StatusAt
+from evcharging.db.prepared import columns, run_prepared
 from evcharging.events import emit
-from evcharging.prepared import columns, run_prepared
 from stations.services import OWNED_SQL, newest_epochs
 from stations.timing import effective_time
 from status_notifications.models import StatusCode, StatusNotification

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from evcharging.retention import Removed, remove_before
-from evcharging.timescale import Edition, edition
-from evcharging.timescale_policies import Policy, compress, keep_policies
+from evcharging.db.retention import Removed, remove_before
+from evcharging.db.timescale import Edition, edition
+from evcharging.db.timescale_policies import Policy, compress, keep_policies
 
 
 def apply_policies() -> list[str]:

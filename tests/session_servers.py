@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from evcharging.embedded import EmbeddedServers
+from evcharging.embedded.servers import EmbeddedServers
 from tests.live_server import libpq_url
 
 _PREFIX = "evcharging-test-"

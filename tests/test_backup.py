@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from evcharging.backups import connect_arguments
-from evcharging.database_url import parse_database_url
-from evcharging.embedded import EmbeddedServers
+from evcharging.config.database_url import parse_database_url
+from evcharging.embedded.servers import EmbeddedServers
+from evcharging.jobs.backups import connect_arguments
 from tests.charger import Charger
 from tests.live_server import REPOSITORY, LiveServer
 from tests.whole_systems import EMBEDDED, fill_as_used

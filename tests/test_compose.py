@@ -10,8 +10,8 @@ import pytest
 import yaml
 from django.conf import settings
 
-from evcharging.gateway.server import DRAIN_MAX_S
-from evcharging.supervised import STOP_S
+from evcharging.gateway.websocket.server import DRAIN_MAX_S
+from evcharging.server.parent import STOP_S
 from scripts.check_deploy import production_environment
 from tests.live_server import REPOSITORY
 

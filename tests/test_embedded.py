@@ -15,14 +15,14 @@ import psycopg
 import pytest
 import redis
 
-from evcharging.embedded import EmbeddedServerError, EmbeddedServers, EmbeddedServersInUse
-from evcharging.server_process import command_line
+from evcharging.embedded.process import command_line
+from evcharging.embedded.servers import EmbeddedServerError, EmbeddedServers, EmbeddedServersInUse
 from tests.live_server import REPOSITORY
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from evcharging.embedded import EmbeddedServers
+from evcharging.embedded.servers import EmbeddedServers
 servers = EmbeddedServers(Path(sys.argv[1]))
 servers.acquire()
 print("held", flush=True)
@@ -358,7 +358,7 @@ def manage(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_statements_of_hot_paths_stay_prepared_in_the_embedded_database(own_servers: EmbeddedServers) -> None:
     done = manage(own_servers.folder.parent, "shell", "--no-imports", "-c", (
-        "from evcharging.prepared import run_prepared as run;"
+        "from evcharging.db.prepared import run_prepared as run;"
         "run('SELECT 42');"
         "print([text for text, in run('SELECT statement FROM pg_prepared_statements')])"
     ))  # fmt: skip

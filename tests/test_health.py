@@ -10,8 +10,8 @@ import pytest
 from django.db import DatabaseError
 from django.test import Client, override_settings
 
-from evcharging import health
-from evcharging.embedded import EmbeddedServers
+from evcharging.embedded.servers import EmbeddedServers
+from evcharging.server import health
 from tests.live_server import LiveServer
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from evcharging.log_format import JsonLines, TextLines
-from evcharging.log_masking import mask_id_tags, masked
+from evcharging.logs.formatters import JsonLines, TextLines
+from evcharging.logs.masking import mask_id_tags, masked
 
 
 @pytest.mark.parametrize(

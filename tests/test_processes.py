@@ -19,7 +19,7 @@ import pytest
 from channels.exceptions import ChannelFull
 from channels_redis.core import RedisChannelLayer
 
-from evcharging.embedded import EmbeddedServers
+from evcharging.embedded.servers import EmbeddedServers
 from tests.charger import Charger
 from tests.live_server import REPOSITORY, LiveServer
 from tests.retrying_charger import Link, RetryingCharger, Session, make_session

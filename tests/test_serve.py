@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from evcharging.embedded import EmbeddedServers
-from evcharging.server_process import command_line
+from evcharging.embedded.process import command_line
+from evcharging.embedded.servers import EmbeddedServers
 from tests.live_server import REPOSITORY, LiveServer
 from tests.whole_systems import EMBEDDED
 

@@ -15,9 +15,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 
-from evcharging.checks import check_database, check_production, check_times
-from evcharging.database_url import parse_database_url
-from evcharging.environment import Environment
+from evcharging.config.checks import check_database, check_production, check_times
+from evcharging.config.database_url import parse_database_url
+from evcharging.config.environment import Environment
 from tests.live_server import REPOSITORY
 
 EMPTY: dict[str, Any] = {"USER": "", "PASSWORD": "", "HOST": "", "PORT": "", "OPTIONS": {}}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evcharging.embedded import EmbeddedServers
+from evcharging.embedded.servers import EmbeddedServers
 from tests.live_server import LiveServer
 from tests.retrying_charger import (
     LOST,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from evcharging.embedded import EmbeddedServers
+from evcharging.embedded.servers import EmbeddedServers
 from stations.passwords import hash_password
 from tests.charger import Charger
 from tests.live_server import REPOSITORY, LiveServer
@@ -66,7 +66,7 @@ def set_password(server: LiveServer, identity: str) -> None:
 
 
 def told(server: LiveServer) -> list[str]:
-    return [event["message"] for event in server.events() if event["logger"] == "evcharging.lifespan"]
+    return [event["message"] for event in server.events() if event["logger"] == "evcharging.server.lifespan"]
 
 
 def refusal(server: LiveServer, identity: str, *, url: str = "", **options: object) -> tuple[int, str]:

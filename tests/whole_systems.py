@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from evcharging.embedded import EmbeddedServers
+from evcharging.embedded.servers import EmbeddedServers
 from tests.live_server import LiveServer
 from tests.session_servers import DATA_DIR
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.fields.json import KT
 
-from evcharging.tables.table_writers import Cell
+from evcharging.tables.writers import Cell
 from id_tags.models import fold_id_tag
 from stations.models import Station
 from transactions.models import Transaction

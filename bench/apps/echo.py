@@ -32,7 +32,7 @@ def validating_answer() -> Answer:
     import orjson
 
     from evcharging import ocpp16_schemas
-    from evcharging.gateway import frames
+    from evcharging.gateway.ocppj import frames
 
     results = {action: orjson.loads(result) for action, result in RESULTS.items()}
 
@@ -70,7 +70,7 @@ def main() -> None:
     arguments = parser.parse_args()
     application: Any = echo_application(validating_answer() if arguments.validating else raw_answer)
     if arguments.server == "gateway":
-        from evcharging.gateway.server import GatewayServer
+        from evcharging.gateway.websocket.server import GatewayServer
 
         GatewayServer(application, port=arguments.port).run()
     elif arguments.server == "daphne":

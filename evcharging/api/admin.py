@@ -17,9 +17,9 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from evcharging.api.models import ApiToken, IdempotencyKey, Scope
 from evcharging.api.services import create_api_token, revoke_api_token
-from evcharging.back_office import cells
-from evcharging.back_office.classes import BackOfficeAdmin, ReadOnlyAdmin
-from evcharging.back_office.questions import ask
+from evcharging.back_office import display as cells
+from evcharging.back_office.confirmation import ask
+from evcharging.back_office.model_admins import BackOfficeAdmin, ReadOnlyAdmin
 
 
 class TokenForm(forms.ModelForm):

@@ -12,7 +12,7 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
-from evcharging.back_office.cells import may_see
+from evcharging.back_office.display import may_see
 
 _SEVERITY = {"danger": 0, "warning": 1, "info": 2, "success": 3}
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from evcharging import ocpp16_schemas as schemas
-from evcharging.gateway import domain, frames
-from evcharging.gateway.deviations import Applied
-from evcharging.gateway.domain import DatabaseAway
-from evcharging.gateway.json_text import json_text
+from evcharging.gateway.database import thread_pool as domain
+from evcharging.gateway.database.thread_pool import DatabaseAway
+from evcharging.gateway.ocppj import frames
+from evcharging.gateway.ocppj.deviations import Applied
+from evcharging.gateway.ocppj.json_text import json_text
 from stations.services import LOST, CallOutcome, Claim, ClaimedCommand, record_late_answer
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from evcharging import ocpp16_schemas as schemas
-from evcharging.gateway import frames
 from evcharging.gateway.calls import Caller, Reply
-from evcharging.gateway.deviations import Applied
-from evcharging.gateway.domain import DatabaseAway
-from evcharging.gateway.frames import Call
-from evcharging.gateway.normalise import Quirks, receive
+from evcharging.gateway.database.thread_pool import DatabaseAway
 from evcharging.gateway.ocpp16.handlers import HANDLERS, Answer, Handler, Message
-from evcharging.log_masking import mask_id_tags
+from evcharging.gateway.ocppj import frames
+from evcharging.gateway.ocppj.deviations import Applied
+from evcharging.gateway.ocppj.frames import Call
+from evcharging.gateway.ocppj.normalise import Quirks, receive
+from evcharging.logs.masking import mask_id_tags
 from stations.services import ConnectedStation
 from stations.timing import ClockDrift
 from transactions.services import ConnectionSuperseded

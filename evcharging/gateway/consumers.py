@@ -7,12 +7,13 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 
-from evcharging.gateway import auth, domain
+from evcharging.gateway import auth
 from evcharging.gateway.auth import BadCredentials, BadIdentity
 from evcharging.gateway.charge_point import ChargePoint
-from evcharging.gateway.domain import DatabaseAway
+from evcharging.gateway.database import thread_pool as domain
+from evcharging.gateway.database.thread_pool import DatabaseAway
 from evcharging.gateway.process import GatewayProcess, gateway_process
-from evcharging.health import ready
+from evcharging.server.health import ready
 from stations.models import RefusalReason
 from stations.services import Admission, Attempt, connect_station
 from transactions.services import ConnectionSuperseded

@@ -13,15 +13,15 @@ from typing import Any
 from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
 
-from evcharging.gateway import domain
 from evcharging.gateway.charge_point import ChargePoint
-from evcharging.gateway.domain import DatabaseAway
-from evcharging.gateway.group_commit import Lane
-from evcharging.gateway.idempotency import Answers
-from evcharging.gateway.maintenance import carry_on_commands, maintain, remove_old_rows, roll_up_samples
-from evcharging.gateway.presence import REFRESH_EVERY_S, Presence
-from evcharging.gateway.redis_client import OptionalRedis
-from evcharging.gateway.tallies import Tallies
+from evcharging.gateway.counters import Tallies
+from evcharging.gateway.database import thread_pool as domain
+from evcharging.gateway.database.group_commit import Lane
+from evcharging.gateway.database.thread_pool import DatabaseAway
+from evcharging.gateway.redis_state.answers import Answers
+from evcharging.gateway.redis_state.client import OptionalRedis
+from evcharging.gateway.redis_state.presence import REFRESH_EVERY_S, Presence
+from evcharging.jobs.periodic import carry_on_commands, maintain, remove_old_rows, roll_up_samples
 from meter.services import MeterMessage, record_readings
 from stations.services import (
     Admission,

@@ -7,8 +7,8 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.dispatch import receiver
 
-from evcharging.gateway.idempotency import forget_answers
 from evcharging.gateway.process import running_process
+from evcharging.gateway.redis_state.answers import forget_answers
 from stations.models import Station
 from stations.signals import commands_queued, station_changed
 from transactions.signals import transactions_stopped

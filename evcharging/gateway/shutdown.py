@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 
-from evcharging.gateway.domain import close_pool
+from evcharging.gateway.database.thread_pool import close_pool
 from evcharging.gateway.process import stop_gateway_process
 
 logger = logging.getLogger(__name__)

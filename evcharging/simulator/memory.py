@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from evcharging.private_files import write_private_file
+from evcharging.atomic_files import write_private_file
 
 
 @dataclass

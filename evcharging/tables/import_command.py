@@ -13,8 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 from tqdm import tqdm
 
+from evcharging.tables.open_table import open_table
 from evcharging.tables.table import Column, Imported, Table, UnreadableTable
-from evcharging.tables.table_files import open_table
 
 T = TypeVar("T")
 

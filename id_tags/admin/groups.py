@@ -9,8 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import BackOfficeAdmin
+from evcharging.back_office import display as cells
+from evcharging.back_office.model_admins import BackOfficeAdmin
 from id_tags.models import IdTagGroup, fold_id_tag
 from id_tags.services import tags_saved
 

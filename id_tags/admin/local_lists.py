@@ -6,9 +6,9 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import ReadOnlyAdmin
+from evcharging.back_office import display as cells
 from evcharging.back_office.filters import PeriodFilter
+from evcharging.back_office.model_admins import ReadOnlyAdmin
 from evcharging.back_office.panels import Panel, PanelContent
 from id_tags.models import LocalList, LocalListUpdate, LocalListUpdateStatus
 from stations.admin import StationAdmin

@@ -20,8 +20,8 @@ from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import BackOfficeAdmin, BoundedChangeList
+from evcharging.back_office import display as cells
+from evcharging.back_office.model_admins import BackOfficeAdmin, BoundedChangeList
 from evcharging.back_office.panels import PanelPage
 from evcharging.tables.table import UnreadableTable
 from id_tags.formats import AnyTable, GuardedCSV, TextXLSX

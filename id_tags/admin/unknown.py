@@ -7,9 +7,9 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import ReadOnlyAdmin, RowButtons
+from evcharging.back_office import display as cells
 from evcharging.back_office.filters import PeriodFilter
+from evcharging.back_office.model_admins import ReadOnlyAdmin, RowButtons
 from id_tags.models import UnknownIdTag
 from id_tags.services import add_unknown_id_tag
 

@@ -7,7 +7,8 @@ import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection
 
-from evcharging.timescale import is_hypertable
+from evcharging.db.advisory_locks import AdvisoryLock
+from evcharging.db.timescale import is_hypertable
 from meter import reindexing
 from meter.models import MeterValue, Series
 from meter.reindexing import reindex_samples
@@ -80,11 +81,11 @@ def test_what_a_run_that_was_cut_off_left_is_removed_and_nothing_else(grown):
 
 def test_second_run_leaves_it_to_the_first(grown, capsys):
     with psycopg.connect(**connection.get_connection_params()) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [reindexing.LOCK_ID])
+        other.execute("SELECT pg_advisory_lock(%s)", [AdvisoryLock.REINDEX_SAMPLES])
         assert reindex_samples(now=LATER) is None
         call_command("reindex_samples")
         assert capsys.readouterr().out == "Another process is at it.\n"
-        other.execute("SELECT pg_advisory_unlock(%s)", [reindexing.LOCK_ID])
+        other.execute("SELECT pg_advisory_unlock(%s)", [AdvisoryLock.REINDEX_SAMPLES])
     assert len(reindex_samples(now=LATER)) == 1
 
 

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import Min
 
-from evcharging.timescale import is_hypertable
+from evcharging.db.timescale import is_hypertable
 from meter.aggregates import Width, energy
 from meter.models import DayRollup, LateMark, MeterValue, QuarterRollup, RollupProgress
 from meter.retention import apply_retention

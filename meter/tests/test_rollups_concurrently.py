@@ -10,9 +10,10 @@ from random import Random
 import pytest
 from django.db import connection, transaction
 
+from evcharging.db.advisory_locks import AdvisoryLock
 from meter.late import mark_late
 from meter.models import DayRollup, LateMark, MeterValue, QuarterRollup
-from meter.rollups import LOCK_ID, roll_up
+from meter.rollups import roll_up
 from meter.tests import rollup_model as model
 from meter.tests.rollup_model import DAY, QUARTER, Sample
 from meter.tests.samples import END, MIDNIGHT, store
@@ -94,7 +95,7 @@ def wait_for_blocked_mark() -> None:
 def test_second_roll_up_at_the_same_time_leaves_it_to_the_first():
     store(make_station(), Sample(MIDNIGHT, 1.0))
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_ID])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AdvisoryLock.ROLL_UP])
         with ThreadPoolExecutor() as pool:
             done = pool.submit(closing(lambda: roll_up(now=END))).result(30)
     assert (done.is_ours, QuarterRollup.objects.count()) == (False, 0)

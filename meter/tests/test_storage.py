@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from evcharging.storage import apply_policies
+from evcharging.jobs.storage import apply_policies
 from meter.aggregates import Width, energy
 from meter.models import MeterValue
 from meter.retention import apply_retention

@@ -14,9 +14,9 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import ReadOnlyAdmin
+from evcharging.back_office import display as cells
 from evcharging.back_office.filters import PeriodFilter, value_filter
+from evcharging.back_office.model_admins import ReadOnlyAdmin
 from evcharging.back_office.panels import Panel, PanelContent, PanelPage
 from stations.admin.commanding import COMMAND_PERMISSION
 from stations.admin.commands import outcome_badge, pretty

@@ -18,8 +18,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from evcharging.back_office import cells
-from evcharging.back_office.questions import ask
+from evcharging.back_office import display as cells
+from evcharging.back_office.confirmation import ask
 from stations.admin.operations import OPERATION_FORMS, AnyJSONForm, OperationForm
 from stations.models import CommandVia, Station
 from stations.services import CommandRefused, create_batch

@@ -7,7 +7,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
-from evcharging.back_office.classes import BoundedChangeList
+from evcharging.back_office.model_admins import BoundedChangeList
 from stations.models import Deviation, Station
 from stations.selectors import online_ids
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from evcharging.back_office import cells
+from evcharging.back_office import display as cells
 from evcharging.back_office.panels import Finding, Panel, PanelContent
 from stations.admin.fleet import MAX_DRIFT_S
 from stations.models import NoticeKind, RefusedConnection, RegistrationStatus, Station

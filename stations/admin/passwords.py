@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from evcharging.back_office.classes import BackOfficeAdmin
-from evcharging.back_office.questions import ask
+from evcharging.back_office.confirmation import ask
+from evcharging.back_office.model_admins import BackOfficeAdmin
 from stations.models import Station
 from stations.passwords import generate_password
 from stations.services import set_station_password

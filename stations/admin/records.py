@@ -5,9 +5,9 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import ReadOnlyAdmin
+from evcharging.back_office import display as cells
 from evcharging.back_office.filters import PeriodFilter, value_filter
+from evcharging.back_office.model_admins import ReadOnlyAdmin
 from stations.admin.panels import status_badge
 from stations.models import Boot, CertificateRequest, Deviation, Notice, NoticeKind
 

@@ -11,9 +11,9 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import ReadOnlyAdmin, RowButtons
+from evcharging.back_office import display as cells
 from evcharging.back_office.filters import PeriodFilter
+from evcharging.back_office.model_admins import ReadOnlyAdmin, RowButtons
 from stations.models import RefusalReason, RefusedConnection, Station
 from stations.services import accept_refused_identity
 

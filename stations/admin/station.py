@@ -15,11 +15,11 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 from unfold.views import ChangeList
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import BackOfficeAdmin
+from evcharging.back_office import display as cells
+from evcharging.back_office.confirmation import ask
 from evcharging.back_office.filters import value_filter
+from evcharging.back_office.model_admins import BackOfficeAdmin
 from evcharging.back_office.panels import Panel, PanelPage
-from evcharging.back_office.questions import ask
 from stations.admin import passwords
 from stations.admin.commanding import CommandingAdmin
 from stations.admin.commands import commands_of, configuration_of

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from django.conf import settings
 from django.db import connection, transaction
 
-from evcharging.prepared import columns, run_prepared
+from evcharging.db.prepared import columns, run_prepared
 from stations.models import RefusalReason, RegistrationStatus, Station
 from stations.passwords import verify_password
 from stations.services.calls import fail_unwaiting

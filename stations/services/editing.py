@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from evcharging.db.history import has_history
 from evcharging.events import publish
-from evcharging.history import has_history
 from stations.models import RegistrationStatus, Station
 from stations.services.enrolment import accept_stations, hold_stations, reject_stations, set_station_password
 from stations.signals import station_changed

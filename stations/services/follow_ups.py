@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from evcharging.prepared import run_prepared
+from evcharging.db.prepared import run_prepared
 from stations.models import Command, FollowUp, NoticeKind
 
 PROGRESS_OF = {

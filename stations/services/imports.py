@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 from django.db.models.functions import Lower
 
+from evcharging.db.advisory_locks import AdvisoryLock, lock_for_transaction
 from evcharging.events import publish
 from evcharging.tables.table import Imported
 from stations.models import RegistrationStatus, Station
@@ -15,7 +16,6 @@ from stations.passwords import hash_password, verify_password
 from stations.signals import station_changed
 
 BATCH = 1000
-LOCK_ID = 0x0CCE  # any constant: which pg_advisory lock lets one import after the other
 
 
 class StationRow(NamedTuple):
@@ -50,7 +50,7 @@ def import_stations(*, rows: Iterable[StationRow], facts: Collection[str], now: 
             total += len(batch)
         cursor.execute("CREATE INDEX ON incoming_stations (lower(identity))")
         cursor.execute("ANALYZE incoming_stations")
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_ID])
+        lock_for_transaction(AdvisoryLock.STATION_IMPORT)
         created = _create_missing(cursor, now)
         updated = _update_known(cursor, facts, now)
     return Imported(created, updated, total - created - updated)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, F
 
-from evcharging.prepared import columns, run_prepared
+from evcharging.db.prepared import columns, run_prepared
 from stations.models import Boot, CertificateRequest, Deviation, Notice, RegistrationStatus, Station
 from stations.services.configuration import settle_pending_values, stations_with_pending_values
 from stations.services.follow_ups import PROGRESS_OF, note_boot, note_progress, stations_awaiting

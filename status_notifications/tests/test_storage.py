@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from evcharging.timescale import is_hypertable
+from evcharging.db.timescale import is_hypertable
 from status_notifications.models import StatusNotification
 from status_notifications.services import StatusMessage, record_statuses
 from status_notifications.storage import apply_retention

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from evcharging.gateway.maintenance import maintain
 from evcharging.gateway.tests.raw_client import UPGRADE, Client
+from evcharging.jobs.periodic import maintain
 from id_tags.models import UnknownIdTag
 from stations.models import RefusedConnection, Station
 from stations.services import accept_refused_identity, accept_stations, reject_stations

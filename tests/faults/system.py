@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from evcharging.embedded import EmbeddedServers
+from evcharging.embedded.servers import EmbeddedServers
 from tests.faults.points import connected
 from tests.live_server import LiveServer
 from tests.stored_sessions import add_id_tag

@@ -4,9 +4,9 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import ReadOnlyAdmin
+from evcharging.back_office import display as cells
 from evcharging.back_office.filters import PeriodFilter
+from evcharging.back_office.model_admins import ReadOnlyAdmin
 from transactions.models import StopConflict
 
 

@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 from django.utils import timezone
 
-from evcharging.back_office import cells
+from evcharging.back_office import display as cells
 from evcharging.back_office.panels import Finding, Panel, PanelContent
 from id_tags.admin import IdTagAdmin, IdTagChangeList
 from id_tags.models import IdTag

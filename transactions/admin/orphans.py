@@ -16,10 +16,10 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import ReadOnlyAdmin
+from evcharging.back_office import display as cells
+from evcharging.back_office.confirmation import ReasonForm, ask
 from evcharging.back_office.filters import PeriodFilter
-from evcharging.back_office.questions import ReasonForm, ask
+from evcharging.back_office.model_admins import ReadOnlyAdmin
 from transactions.admin.words import ORPHAN_KINDS
 from transactions.models import OrphanKind, OrphanMessage, OrphanState, Transaction
 from transactions.selectors import adoption_candidates

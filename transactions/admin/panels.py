@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from evcharging.back_office import cells
+from evcharging.back_office import display as cells
 from evcharging.back_office.panels import Finding, Panel, PanelContent
 from transactions.admin.words import ORPHAN_KINDS, marks_of, now_of, state_of
 from transactions.models import Closing, EstimateCause, Mark, OrphanState, Transaction

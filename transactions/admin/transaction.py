@@ -20,11 +20,11 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import action, display
 
-from evcharging.back_office import cells
-from evcharging.back_office.classes import ReadOnlyAdmin
+from evcharging.back_office import display as cells
+from evcharging.back_office.confirmation import ReasonForm, ask
 from evcharging.back_office.filters import PeriodFilter
+from evcharging.back_office.model_admins import ReadOnlyAdmin
 from evcharging.back_office.panels import PanelPage
-from evcharging.back_office.questions import ReasonForm, ask
 from stations.admin.commanding import COMMAND_PERMISSION
 from stations.admin.commands import reverse_query
 from transactions.admin import panels

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.utils.safestring import SafeString
 
-from evcharging.back_office import cells
+from evcharging.back_office import display as cells
 from transactions.models import Closing, EstimateCause, Mark, OrphanState, Transaction
 
 CLOSING_KINDS = {Closing.OPEN: cells.NEWS, Closing.ESTIMATED: cells.UNSURE, Closing.REPORTED: cells.GOOD}

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import transaction
 
+from evcharging.db.prepared import columns, run_prepared
 from evcharging.events import publish
-from evcharging.prepared import columns, run_prepared
 from id_tags.models import fold_id_tag
 from id_tags.selectors import authorization_of, tags_by_folded
 from id_tags.types import Authorization

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import QuerySet
 
-from evcharging.prepared import run_prepared
+from evcharging.db.prepared import run_prepared
 from stations.models import Command, CommandStatus
 from transactions.charging_rules import read_instant
 from transactions.models import ChargingProfile, CompositeSchedule, ProfileStatus

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.db import connection, transaction
 
-from evcharging.prepared import columns, run_prepared
+from evcharging.db.prepared import columns, run_prepared
 from stations.services.reports import content_digest
 from transactions.models import OrphanKind
 from transactions.services.fitting import only_running

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import connection
 
 from connectors.models import Connector
+from evcharging.db.advisory_locks import lock_reservations_of
 from id_tags.models import IdTag, fold_id_tag
 from stations.models import Command
 from stations.services import CommandRefused, request_command
@@ -84,7 +85,7 @@ def keep_reservation(*, command: Command, now: datetime) -> None:
     if not 0 < reservation_id < 2**31:
         raise CommandRefused("a reservation's id is a positive number of 31 bits")
     station_id = command.station_id
-    _lock_reservations(station_id)
+    lock_reservations_of(station_id)
     others = Reservation.objects.held_at(now).filter(station_id=station_id).exclude(reservation_id=reservation_id)
     _refuse_clash(station_id, connector_id, fold_id_tag(payload["idTag"]), list(others))
     Reservation.objects.create(
@@ -98,15 +99,6 @@ def keep_reservation(*, command: Command, now: datetime) -> None:
         created_by=command.requested_by,
         created_at=now,
     )
-
-
-def _lock_reservations(station_id: int) -> None:
-    """Let two who reserve at one station see one another.
-
-    Not by the station's row: a batch locks many, in another order than those who write that stations live.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('reservations', %s))", [station_id])
 
 
 def _refuse_clash(station_id: int, connector_id: int, folded: str, others: list[Reservation]) -> None:

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from openpyxl import load_workbook
 
-from evcharging.tables.table_writers import XlsxWriter
+from evcharging.tables.writers import XlsxWriter
 from tests.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
 from tests.live_server import REPOSITORY, LiveServer
 from transactions.models import Transaction
@@ -180,7 +180,7 @@ def test_file_is_replaced_whole_or_not_at_all(three, file, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full_disk:
-        full_disk.setattr("evcharging.tables.table_writers._csv_cell", fail)
+        full_disk.setattr("evcharging.tables.writers._csv_cell", fail)
         with pytest.raises(CommandError) as caught:
             export(file)
     assert str(caught.value) == f"{file}: No space left on device"

@@ -8,7 +8,7 @@ from django.utils import timezone
 from evcharging.api.models import IdempotencyKey
 from evcharging.api.services import forget_idempotency_keys
 from evcharging.api.tests.broken_table import DIVISION_BY_ZERO, broken
-from evcharging.gateway.maintenance import maintain
+from evcharging.jobs.periodic import maintain
 from id_tags.models import IdTag
 from stations.models import Command
 from tests.api import Program

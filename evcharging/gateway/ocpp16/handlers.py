@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evcharging.gateway import domain
-from evcharging.gateway.deviations import Applied
+from evcharging.gateway.database import thread_pool as domain
 from evcharging.gateway.ocpp16 import translate
+from evcharging.gateway.ocppj.deviations import Applied
 from id_tags.selectors import authorize
 from id_tags.services import note_unknown_id_tag
 from id_tags.types import Authorization

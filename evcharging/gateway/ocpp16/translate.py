@@ -11,9 +11,9 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from evcharging.gateway.deviations import Applied, note
-from evcharging.gateway.json_text import canonical_json, json_text
-from evcharging.gateway.timestamps import parse_timestamp
+from evcharging.gateway.ocppj.deviations import Applied, note
+from evcharging.gateway.ocppj.json_text import canonical_json, json_text
+from evcharging.gateway.ocppj.timestamps import parse_timestamp
 from meter.types import UNITS, Reading, reported_text
 from stations.types import (
     BootReport,

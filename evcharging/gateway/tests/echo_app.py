@@ -222,7 +222,7 @@ def main() -> None:
         endpoint = f"tcp:port={arguments.port}:interface=127.0.0.1:backlog=4096"
         Server(application, endpoints=[endpoint], websocket_timeout=-1, **options).run()
         return
-    from evcharging.gateway.server import GatewayServer
+    from evcharging.gateway.websocket.server import GatewayServer
 
     def ready() -> None:
         print("listening", server.listening_addresses[0][1], os.getpid(), flush=True)

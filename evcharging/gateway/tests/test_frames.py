@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evcharging.gateway import frames
-from evcharging.gateway.deviations import Applied
-from evcharging.gateway.frames import BrokenAnswer, Call, CallError, CallResult, Ignored, Malformed, parse
+from evcharging.gateway.ocppj import frames
+from evcharging.gateway.ocppj.deviations import Applied
+from evcharging.gateway.ocppj.frames import BrokenAnswer, Call, CallError, CallResult, Ignored, Malformed, parse
 
 FORMATION = "FormationViolation"
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 from django.conf import LazySettings
 
-from evcharging.gateway.domain import DatabaseAway
-from evcharging.gateway.group_commit import Lane
+from evcharging.gateway.database.group_commit import Lane
+from evcharging.gateway.database.thread_pool import DatabaseAway
 
 
 async def test_what_arrives_while_a_batch_is_stored_is_the_next_batch():

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from evcharging.gateway.deviations import Applied
-from evcharging.gateway.normalise import Quirks, receive
+from evcharging.gateway.ocppj.deviations import Applied
+from evcharging.gateway.ocppj.normalise import Quirks, receive
 
 NOON = "2026-03-01T12:00:00Z"
 

@@ -761,7 +761,7 @@ def test_second_signal_does_not_wait_for_applications(tmp_path: Path) -> None:
 def test_server_runs_on_uvloop_and_leaves_others_their_loop() -> None:
     code = """
 import asyncio
-from evcharging.gateway.event_loop import twisted_loop
+from evcharging.gateway.websocket.event_loop import twisted_loop
 from twisted.internet import reactor
 print(type(twisted_loop).__module__, reactor._asyncioEventloop is twisted_loop)
 print(type(asyncio.new_event_loop()).__module__)

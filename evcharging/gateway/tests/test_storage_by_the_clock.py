@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from evcharging.gateway.maintenance import remove_old_rows, roll_up_samples
+from evcharging.jobs.periodic import remove_old_rows, roll_up_samples
 from meter.models import DayRollup, MeterValue
 from meter.tests.rollup_model import Sample
 from meter.tests.samples import MIDNIGHT, store

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evcharging.gateway.timestamps import EARLIEST, LATEST, parse_timestamp
+from evcharging.gateway.ocppj.timestamps import EARLIEST, LATEST, parse_timestamp
 
 
 def utc(*parts: int) -> datetime:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evcharging.gateway.deviations import Applied
-from evcharging.gateway.normalise import Quirks, receive
 from evcharging.gateway.ocpp16 import translate
+from evcharging.gateway.ocppj.deviations import Applied
+from evcharging.gateway.ocppj.normalise import Quirks, receive
 from meter.types import Reading, reported_text
 from stations.types import (
     BootReport,

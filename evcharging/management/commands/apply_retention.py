@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from evcharging.storage import apply_retention
+from evcharging.jobs.storage import apply_retention
 
 
 class Command(BaseCommand):

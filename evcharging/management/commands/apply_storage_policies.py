@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from evcharging.storage import apply_policies
+from evcharging.jobs.storage import apply_policies
 
 
 class Command(BaseCommand):

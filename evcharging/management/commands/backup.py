@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from evcharging.backups import BackupError, write_backup
+from evcharging.jobs.backups import BackupError, write_backup
 
 
 class Command(BaseCommand):

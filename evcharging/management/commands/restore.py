@@ -12,9 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 
-from evcharging.backups import Backup, BackupError, load_dump, load_timescale_dump, open_backup
-from evcharging.embedded import EmbeddedServerError, EmbeddedServersInUse
-from evcharging.private_files import write_private_file
+from evcharging.atomic_files import write_private_file
+from evcharging.embedded.servers import EmbeddedServerError, EmbeddedServersInUse
+from evcharging.jobs.backups import Backup, BackupError, load_dump, load_timescale_dump, open_backup
 from transactions.services import skip_transaction_ids
 
 #: No station may be given an id again that it was given after the backup: its stop, still to come, would end another.

@@ -9,18 +9,19 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from evcharging import garbage, health
 from evcharging.asgi import application
-from evcharging.gateway.server import GatewayServer
 from evcharging.gateway.shutdown import stop_gateway
-from evcharging.listening import PortTaken, bound_socket
-from evcharging.startup import FirstAdmin, Start
-from evcharging.supervised import Parent, leave_within
-from evcharging.supervisor import Supervisor
-from evcharging.welcome import say_what_to_do_next
+from evcharging.gateway.websocket.server import GatewayServer
+from evcharging.server import gc_tuning as garbage
+from evcharging.server import health
+from evcharging.server.banner import say_what_to_do_next
+from evcharging.server.listen_socket import PortTaken, bound_socket
+from evcharging.server.parent import Parent, leave_within
+from evcharging.server.startup import FirstAdmin, Start
+from evcharging.server.supervisor import Supervisor
 
 # After the gateway's server, which chooses the reactor.
-from evcharging.gateway.event_loop import twisted_loop  # isort: skip
+from evcharging.gateway.websocket.event_loop import twisted_loop  # isort: skip
 from twisted.internet import reactor  # isort: skip
 
 logger = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 from tqdm import tqdm
 
+from evcharging.atomic_files import whole_file
 from evcharging.tables.table import parse_time
-from evcharging.tables.table_writers import WRITERS
-from evcharging.whole_files import whole_file
+from evcharging.tables.writers import WRITERS
 from transactions.models import Closing, Transaction
 from transactions.transaction_table import COLUMNS, UnknownStation, selected_transactions, transaction_rows
 

@@ -1,0 +1,78 @@
+"""What is counted in the process and written every second: deviations and refused connections.
+
+A charger that breaks the specification in every message, or a stranger that knocks all day, costs one UPDATE a second.
+"""
+
+from datetime import datetime
+
+from evcharging.gateway.database import thread_pool as domain
+from evcharging.gateway.database.thread_pool import DatabaseAway
+from evcharging.gateway.ocppj.deviations import Applied
+from stations.models import RefusalReason
+from stations.services import (
+    ConnectedStation,
+    DeviationCount,
+    DeviationKey,
+    RefusalCount,
+    RefusalKey,
+    record_deviations,
+    record_refusals,
+)
+
+MAX_KEYS = 10_000
+"""Different deviations or refusals held between two writes; more of them are not counted."""
+
+
+class Tallies:
+    """Counts since the last flush."""
+
+    def __init__(self) -> None:
+        self._deviations: dict[DeviationKey, DeviationCount] = {}
+        self._refusals: dict[RefusalKey, RefusalCount] = {}
+
+    def deviation(self, station: ConnectedStation, action: str, applied: Applied, now: datetime) -> None:
+        """Count one applied rule."""
+        key = DeviationKey(
+            station.station_id, station.firmware_version, action[:60], applied.field[:200], applied.rule[:60]
+        )
+        sample = applied.sample.replace("\x00", "␀")[:200]
+        known = self._deviations.get(key)
+        if known is not None:
+            self._deviations[key] = DeviationCount(known.times + 1, sample, known.first_seen_at, now)
+        elif len(self._deviations) < MAX_KEYS:
+            self._deviations[key] = DeviationCount(1, sample, now, now)
+
+    def refusal(self, identity: str, reason: RefusalReason, remote_address: str, detail: str, now: datetime) -> None:
+        """Count one refused connection."""
+        key = RefusalKey(identity.replace("\x00", "␀")[:255], reason.value)
+        known = self._refusals.get(key)
+        if known is not None:
+            self._refusals[key] = RefusalCount(known.times + 1, remote_address, detail, known.first_seen_at, now)
+        elif len(self._refusals) < MAX_KEYS:
+            self._refusals[key] = RefusalCount(1, remote_address[:64], detail[:200], now, now)
+
+    async def flush(self) -> None:
+        """Write the counts; while the database is away they wait."""
+        deviations, self._deviations = self._deviations, {}
+        refusals, self._refusals = self._refusals, {}
+        try:
+            if deviations:
+                await domain.call(record_deviations, counts=deviations)
+                deviations = {}
+            if refusals:
+                await domain.call(record_refusals, counts=refusals)
+                refusals = {}
+        except DatabaseAway:
+            self._deviations = _merged(deviations, self._deviations)
+            self._refusals = _merged(refusals, self._refusals)
+
+
+def _merged(old: dict, new: dict) -> dict:  # type: ignore[type-arg]
+    """Add two tables of counts; both kinds of count have the same four columns but for the sample's name."""
+    merged = dict(old)
+    for key, count in new.items():
+        known = merged.get(key)
+        if known is not None:
+            count = count._replace(times=known.times + count.times, first_seen_at=known.first_seen_at)
+        merged[key] = count
+    return merged

@@ -1,0 +1,126 @@
+"""The bridge to the ORM: what is tried again, and how."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.conf import LazySettings
+from django.db import IntegrityError, OperationalError, connection
+
+from evcharging.gateway.database import thread_pool as domain
+from evcharging.gateway.database.thread_pool import DatabaseAway
+
+LIMIT = "timescaledb.max_tuples_decompressed_per_dml_transaction"
+
+
+@pytest.fixture(autouse=True)
+def _pool(settings: LazySettings) -> Iterator[None]:
+    """The threads end before the database of the tests goes, and while it is known how many they are."""
+    yield
+    domain.close_pool()
+
+
+def refuse(sqlstate: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"DO $$ BEGIN RAISE EXCEPTION 'tuple limit exceeded' USING ERRCODE = '{sqlstate}'; END $$")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_limit_of_unpacked_rows_is_lifted_and_the_transaction_run_again():
+    def store() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting(%s, true)", [LIMIT])
+            (limit,) = cursor.fetchone()
+        if limit != "0":
+            refuse(domain.LIMIT_EXCEEDED)
+        return str(limit)
+
+    assert await domain.call(store) == "0"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("sqlstate", ["53400", "53300", "40P01"])
+async def test_what_fails_again_reads_as_a_database_that_is_away(sqlstate):
+    with pytest.raises(DatabaseAway, match="tuple limit"):
+        await domain.call(refuse, sqlstate)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_other_errors_are_the_callers():
+    with pytest.raises(Exception, match="tuple limit") as caught:
+        await domain.call(refuse, "23505")
+    assert not isinstance(caught.value, DatabaseAway | OperationalError)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5, 8])
+async def test_single_services_leave_half_of_the_threads_to_batches(settings: LazySettings, threads: int):
+    settings.GATEWAY_DB_THREADS = threads
+    running, most = 0, 0
+    lock = threading.Lock()
+    go_on = threading.Event()
+
+    def serve() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        go_on.wait(5)
+        with lock:
+            running -= 1
+
+    asked = [asyncio.create_task(domain.committed(serve)) for _ in range(20)]
+    await asyncio.sleep(0.1)
+    if threads > 1:
+        assert await domain.call(lambda: "batch") == "batch"
+    go_on.set()
+    await asyncio.gather(*asked)
+    assert most == max(threads // 2, 1)
+
+
+async def test_single_services_wait_for_their_turn_as_long_as_others_get_on(settings: LazySettings):
+    settings.GATEWAY_DB_THREADS, settings.DB_HOLD_S = 2, 0.3
+    order: list[int] = []
+
+    def serve(number: int) -> None:
+        time.sleep(0.1)
+        order.append(number)
+
+    await asyncio.gather(*(domain.committed(serve, number) for number in range(9)))
+    assert order == list(range(9))
+
+
+async def test_single_services_are_given_up_where_nobody_gets_on(settings: LazySettings):
+    settings.GATEWAY_DB_THREADS, settings.DB_HOLD_S = 2, 0.3
+    go_on = threading.Event()
+    began = time.monotonic()
+    asked = await asyncio.gather(*(domain.committed(go_on.wait, 5) for _ in range(4)), return_exceptions=True)
+    assert {type(each) for each in asked} == {DatabaseAway}
+    assert 0.29 < time.monotonic() - began < 0.6
+    go_on.set()
+    assert await domain.committed(lambda: "again") == "again"
+
+
+async def test_turn_of_one_who_went_away_is_the_next_ones(settings: LazySettings):
+    settings.GATEWAY_DB_THREADS = 2
+    go_on = threading.Event()
+    first, second, third = (asyncio.create_task(domain.committed(go_on.wait, 5)) for _ in range(3))
+    await asyncio.sleep(0.05)
+    second.cancel()
+    await asyncio.sleep(0.05)
+    go_on.set()
+    assert await asyncio.gather(first, third) == [True, True]
+    with pytest.raises(asyncio.CancelledError):
+        await second
+
+
+async def test_error_of_a_service_gives_its_turn_back(settings: LazySettings):
+    settings.GATEWAY_DB_THREADS = 2
+
+    def fail() -> None:
+        raise IntegrityError("twice")
+
+    for _ in range(3):
+        with pytest.raises(IntegrityError):
+            await domain.committed(fail)

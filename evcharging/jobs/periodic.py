@@ -1,0 +1,59 @@
+"""What the gateway does by the clock, in whichever process comes first: commands every few seconds, roll-ups every few
+minutes, else hourly."""
+
+import logging
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from evcharging.api.services import forget_idempotency_keys
+from evcharging.db.advisory_locks import AdvisoryLock, try_lock_for_transaction
+from evcharging.jobs.storage import apply_retention
+from id_tags.services import forget_unknown_id_tags
+from meter.rollups import roll_up
+from stations.selectors import stations_with_queue
+from stations.services import forget_strangers, greet_stations, tidy_commands, tidy_follow_ups
+from transactions.services import close_stale
+from transactions.services.reservation_ends import expire_reservations
+
+logger = logging.getLogger(__name__)
+
+LIMIT_S = 20.0  # a thread of the pool is not kept longer, nor the end of the process; the next time goes on
+
+
+def carry_on_commands(*, gateway_channel: str, now: datetime) -> list[int]:
+    """Do what is due for commands; return the stations of this process that have some queued."""
+    if settings.OCPP_READ_CONFIGURATION:
+        greet_stations(gateway_channel=gateway_channel, now=now)
+    tidy_commands(now=now)
+    tidy_follow_ups(now=now)
+    expire_reservations(now=now)
+    return stations_with_queue(gateway_channel=gateway_channel)
+
+
+@transaction.atomic
+def maintain(*, now: datetime) -> bool:
+    """Forget strangers and old API answers, close silent transactions; return False where another process is at it."""
+    if not try_lock_for_transaction(AdvisoryLock.MAINTENANCE):
+        return False
+    forgotten = forget_strangers(now=now)
+    unknown = forget_unknown_id_tags(now=now)
+    closed = close_stale(now=now)
+    forget_idempotency_keys(now=now)
+    logger.info(
+        "maintenance: %s, %s unknown tags forgotten, %s silent transactions closed", forgotten, unknown, closed
+    )
+    return True
+
+
+def roll_up_samples(*, now: datetime) -> None:
+    """Roll up what is over and what came late."""
+    roll_up(now=now, limit_s=LIMIT_S)
+
+
+def remove_old_rows(*, now: datetime) -> None:
+    """Delete what is older than its retention."""
+    for removed in apply_retention(now=now, limit_s=LIMIT_S):
+        if removed.amount:
+            logger.info("retention: %s", removed)

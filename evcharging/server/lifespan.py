@@ -1,0 +1,54 @@
+"""ASGI's lifespan protocol: how the application starts and stops under a server that is not ours, as uvicorn."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.conf import settings
+
+from evcharging.server import gc_tuning as garbage
+from evcharging.server import health
+from evcharging.server.startup import FirstAdmin, Start
+
+logger = logging.getLogger(__name__)
+
+
+class Lifespan:
+    """Gets ready in a thread behind the open port, as `manage.py serve` does, and stops in order.
+
+    :param stop_gateway: what ends the gateway of this process, once its sockets are closed.
+    """
+
+    def __init__(self, *, stop_gateway: Callable[[], Awaitable[None]]) -> None:
+        self._stop_gateway = stop_gateway
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()  # lifespan.startup
+        start = Start(on_ready=_ready, on_failure=_end_process)
+        start.begin()
+        # Not only when ready: the port would stay closed while the database is away, and /healthz with it.
+        await send({"type": "lifespan.startup.complete"})
+        await receive()  # lifespan.shutdown
+        await asyncio.to_thread(start.abandon)
+        if start.failure:
+            logger.error("ended: %s", start.failure)
+        await self._stop_gateway()
+        await asyncio.to_thread(settings.EMBEDDED_SERVERS.release)
+        logger.info("stopped")
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _ready(admin: FirstAdmin | None) -> None:
+    garbage.settle()
+    health.mark_ready()
+    logger.info("ready")
+    if admin is not None:  # for a person, not for the log
+        print(f"\n  user {admin.name}, password {admin.password} (shown this once)\n", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _end_process() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,28 @@
+"""The cycle collector of a server: it leaves alone what stays, and still finds what goes."""
+
+import subprocess
+import sys
+
+CODE = """
+import gc, weakref
+from evcharging.server import gc_tuning as garbage
+
+class Node:
+    pass
+
+garbage.settle()
+assert gc.get_freeze_count() > 1000, gc.get_freeze_count()
+assert gc.get_threshold() == garbage.THRESHOLDS
+node = Node()
+node.itself, gone = node, weakref.ref(node)
+del node
+kept = []
+while gone() is not None and len(kept) < 2 * garbage.THRESHOLDS[0]:
+    kept.append([])
+print("collected" if gone() is None else "left", len(kept) > 10_000)
+"""
+
+
+def test_settled_collector_keeps_what_is_loaded_and_collects_cycles_made_later() -> None:
+    shown = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout
+    assert shown.split() == ["collected", "True"]
