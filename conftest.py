@@ -1,4 +1,4 @@
-"""Fixtures for every test; the servers behind them are tests/session_servers.py's."""
+"""Fixtures for every test; the servers behind them are tests/support/session_servers.py's."""
 
 import os
 import secrets
@@ -17,8 +17,8 @@ import pytest
 import redis
 
 from evcharging.embedded.servers import EmbeddedServers
-from tests.live_server import REPOSITORY, LiveServer, libpq_url
-from tests.session_servers import REDIS_DATABASES, servers
+from tests.support.live_server import REPOSITORY, LiveServer, libpq_url
+from tests.support.session_servers import REDIS_DATABASES, servers
 
 _live_redis_databases = count(0)
 

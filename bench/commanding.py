@@ -20,7 +20,7 @@ LOOK_EVERY_S = 0.25
 
 def batch(prefix: str) -> dict[str, Any]:
     from stations.models import Command, CommandBatch, CommandVia, Station
-    from stations.services import create_batch
+    from stations.services.batches import create_batch
 
     ids = Station.objects.filter(identity__startswith=prefix).values_list("pk", flat=True)
     began = time.monotonic()
@@ -47,7 +47,7 @@ def batch(prefix: str) -> dict[str, Any]:
 def singly(prefix: str, count: str) -> dict[str, Any]:
     from stations.models import Command, CommandVia, Station
     from stations.selectors import wait_until_ended
-    from stations.services import request_command
+    from stations.services.commands import request_command
 
     ids = list(Station.objects.filter(identity__startswith=prefix).order_by("pk").values_list("pk", flat=True))
     asked: list[Command] = []

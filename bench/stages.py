@@ -72,7 +72,7 @@ def reading_stages(action: str, text: str, translated: Callable[[dict[str, Any]]
 
 def meter_values(station: Any, charger: Charger) -> Stages:
     from evcharging.gateway.ocpp16 import translate
-    from meter.services import MeterMessage, record_readings
+    from meter.services.readings import MeterMessage, record_readings
 
     def translated(payload: dict[str, Any]) -> Any:
         return translate.readings(payload, original=payload, zone=UTC, deviations=[])
@@ -129,7 +129,8 @@ def start_and_stop(station: Any, charger: Charger) -> dict[str, Stages]:
     from django.db import connection
 
     from evcharging.gateway.ocpp16 import translate
-    from transactions import services
+    from transactions.services.start import start_transaction
+    from transactions.services.stop import stop_transaction
 
     identity = charger.identity.decode()
     begun, number = datetime.now(UTC) - timedelta(minutes=15), 0
@@ -139,7 +140,7 @@ def start_and_stop(station: Any, charger: Charger) -> dict[str, Stages]:
         number += 1
         at = begun + timedelta(milliseconds=number)
         payload = {"connectorId": 1, "idTag": identity, "meterStart": number, "timestamp": at.isoformat()}
-        return services.start_transaction(
+        return start_transaction(
             station_id=station.station_id,
             epoch=station.epoch,
             report=translate.start(payload, original=payload, zone=UTC, deviations=[]),
@@ -158,7 +159,7 @@ def start_and_stop(station: Any, charger: Charger) -> dict[str, Stages]:
             "timestamp": at.isoformat(),
             "reason": "Local",
         }
-        return services.stop_transaction(
+        return stop_transaction(
             station_id=station.station_id,
             epoch=station.epoch,
             report=translate.stop(payload, original=payload, zone=UTC, deviations=[]),
@@ -206,7 +207,8 @@ def plain_batches(station: Any) -> dict[str, float]:
     from connectors.models import Connector
     from evcharging.gateway.ocpp16 import translate
     from id_tags.models import IdTag, fold_id_tag
-    from transactions import services
+    from transactions.services.batched_starts import record_plain_starts
+    from transactions.services.batched_stops import record_plain_stops
     from transactions.types import StartMessage, StopMessage
 
     outlets = range(101, 101 + BATCH)
@@ -229,7 +231,7 @@ def plain_batches(station: Any) -> dict[str, float]:
             for payload in starts
         ]  # fmt: skip
         began = time.thread_time()
-        answers = services.record_plain_starts(messages=begins)
+        answers = record_plain_starts(messages=begins)
         used["StartTransaction"].append((time.thread_time() - began) * 1e6 / BATCH)
         ids = [answer.transaction_id for answer in answers if answer is not None]
         assert len(ids) == BATCH
@@ -245,7 +247,7 @@ def plain_batches(station: Any) -> dict[str, float]:
             for payload in stops
         ]  # fmt: skip
         began = time.thread_time()
-        assert None not in services.record_plain_stops(messages=ends)
+        assert None not in record_plain_stops(messages=ends)
         used["StopTransaction"].append((time.thread_time() - began) * 1e6 / BATCH)
     return {action: round(statistics.median(values[REPEATS:]), 2) for action, values in used.items()}
 
@@ -260,7 +262,7 @@ def _collect(into: list[str]) -> Callable[..., Any]:
 
 def main(identity: str) -> None:
     django.setup()
-    from stations.services import connect_station
+    from stations.services.connection import connect_station
 
     now = datetime.now(UTC)
     admission = connect_station(

@@ -155,8 +155,9 @@ def _chunks(
 
 def questions(station: Any) -> dict[str, Callable[[], object]]:
     """What pages ask, of one station."""
-    from meter import aggregates, selectors
+    from meter import selectors
     from meter.models import MeterValue
+    from meter.rollups import aggregates
     from transactions.models import Transaction
 
     month = first_day()

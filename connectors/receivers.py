@@ -5,13 +5,8 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from connectors.services import (
-    StatusAt,
-    apply_statuses,
-    check_connector_of_command,
-    settle_availability,
-    want_availability,
-)
+from connectors.services.availability import check_connector_of_command, settle_availability, want_availability
+from connectors.services.states import StatusAt, apply_statuses
 from stations.models import Command
 from stations.signals import command_ended, command_requested
 from status_notifications.signals import statuses_stored

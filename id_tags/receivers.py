@@ -6,8 +6,8 @@ from typing import Any
 from django.core.cache import cache
 from django.dispatch import receiver
 
-from id_tags.local_lists import apply_local_list_answer, check_local_list
 from id_tags.selectors import cache_key
+from id_tags.services.local_lists import apply_local_list_answer, check_local_list
 from id_tags.signals import id_tags_changed
 from stations.models import Command
 from stations.signals import command_ended, command_requested

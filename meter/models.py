@@ -78,8 +78,8 @@ class MeterValue(models.Model):
 class Rollup(models.Model):
     """What the samples of one series in one stretch of time come to; samples without a usable number do not count.
 
-    Rows are written by meter.rollups alone. Where TimescaleDB keeps continuous aggregates (meter.storage), these
-    tables stay empty. First and last are by effective time, of several samples at one instant by value.
+    Rows are written by meter.rollups.roll_up alone. Where TimescaleDB keeps continuous aggregates (meter.storage),
+    these tables stay empty. First and last are by effective time, of several samples at one instant by value.
     """
 
     pk = models.CompositePrimaryKey("series_id", "bucket")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from meter.services import give_samples_to_transaction, store_transaction_data
+from meter.services.readings import give_samples_to_transaction, store_transaction_data
 from meter.types import Reading
 from transactions.models import OrphanMessage, Transaction
 from transactions.signals import orphan_adopted, transaction_data_reported

@@ -1,7 +1,7 @@
 """What TimescaleDB does for samples by itself: chunks, and in its Community edition continuous aggregates and
-compression. Elsewhere meter.rollups and meter.retention do the same work, with the same results.
+compression. Elsewhere meter.rollups.roll_up and meter.services.retention do the same work, with the same results.
 
-Samples are removed by meter.retention in every edition: TimescaleDB's own policy would neither wait for their
+Samples are removed by meter.services.retention in every edition: TimescaleDB's own policy would neither wait for their
 roll-ups nor for their transaction's end.
 """
 
@@ -12,7 +12,7 @@ from django.db import connection
 
 from evcharging.db.timescale import Edition, edition
 from evcharging.db.timescale_policies import Policy, compress, keep_policies, set_chunk_interval
-from meter import rollup_sql as sql
+from meter.rollups import roll_up_sql as sql
 
 QUARTERS_VIEW, DAYS_VIEW = "meter_values_15m", "meter_values_day"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)

@@ -16,9 +16,9 @@ from psycopg.conninfo import conninfo_to_dict
 from evcharging.config.database_url import parse_database_url
 from evcharging.embedded.servers import EmbeddedServers
 from evcharging.jobs.backups import connect_arguments
-from tests.charger import Charger
-from tests.live_server import REPOSITORY, LiveServer
-from tests.whole_systems import EMBEDDED, fill_as_used
+from tests.support.charger import Charger
+from tests.support.live_server import REPOSITORY, LiveServer
+from tests.support.whole_systems import EMBEDDED, fill_as_used
 
 OPEN = EMBEDDED | {"OCPP_ENROLMENT": "open"}
 

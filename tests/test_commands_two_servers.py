@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from stations.models import Command, Station
-from stations.services import request_command
-from tests.answering_charger import AnsweringCharger
-from tests.live_server import LiveServer
+from stations.services.commands import request_command
+from tests.support.answering_charger import AnsweringCharger
+from tests.support.live_server import LiveServer
 
 EXPIRY_S, TIMEOUT_S, GRACE_S = 12.0, 2.0, 15.0
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from evcharging.gateway.websocket.server import DRAIN_MAX_S
 from evcharging.server.parent import STOP_S
 from scripts.check_deploy import production_environment
-from tests.live_server import REPOSITORY
+from tests.support.live_server import REPOSITORY
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)

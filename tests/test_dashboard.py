@@ -10,11 +10,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django_redis import get_redis_connection
 
-from id_tags.services import note_unknown_id_tag
+from id_tags.services.unknown_tags import note_unknown_id_tag
 from stations.models import RefusedConnection
 from stations.selectors import presence_key
-from tests.back_office import page, queries_grow, staff, words
-from tests.factories import make_id_tag, make_station, start, stop
+from tests.support.back_office import page, queries_grow, staff, words
+from tests.support.factories import make_id_tag, make_station, start, stop
 from transactions.models import Transaction
 
 pytestmark = pytest.mark.django_db

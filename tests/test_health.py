@@ -12,7 +12,7 @@ from django.test import Client, override_settings
 
 from evcharging.embedded.servers import EmbeddedServers
 from evcharging.server import health
-from tests.live_server import LiveServer
+from tests.support.live_server import LiveServer
 
 pytestmark = pytest.mark.django_db
 

@@ -9,14 +9,15 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Page, sync_playwright
 
-from id_tags.services import note_unknown_id_tag
-from meter.services import MeterMessage, record_readings
+from id_tags.services.unknown_tags import note_unknown_id_tag
+from meter.services.readings import MeterMessage, record_readings
 from stations.admin.commanding import operations
 from stations.models import ConfigurationKey, RefusedConnection
-from stations.services import create_batch, request_command
-from status_notifications.services import StatusMessage, record_statuses
+from stations.services.batches import create_batch
+from stations.services.commands import request_command
+from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
-from tests.factories import make_id_tag, make_station, reading, start, stop, transaction_of
+from tests.support.factories import make_id_tag, make_station, reading, start, stop, transaction_of
 from transactions.models import OrphanMessage
 
 LONG = "a-rather-long-identity-of-a-charger-somewhere-in-the-field-0123456789"

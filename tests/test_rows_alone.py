@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import connection
 
-from connectors.services import StatusAt, apply_statuses
-from stations.services import touch_stations
-from tests.factories import NOON, make_id_tag, make_station, start, transaction_of
-from transactions.services import RunningValue, update_running_values
+from connectors.services.states import StatusAt, apply_statuses
+from stations.services.connection import touch_stations
+from tests.support.factories import NOON, make_id_tag, make_station, start, transaction_of
+from transactions.services.readings import RunningValue, update_running_values
 
 pytestmark = pytest.mark.django_db
 COUNTERS = "SELECT pg_stat_get_xact_tuples_updated(%s::regclass), pg_stat_get_xact_tuples_hot_updated(%s::regclass)"

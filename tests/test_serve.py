@@ -17,8 +17,8 @@ import pytest
 
 from evcharging.embedded.process import command_line
 from evcharging.embedded.servers import EmbeddedServers
-from tests.live_server import REPOSITORY, LiveServer
-from tests.whole_systems import EMBEDDED
+from tests.support.live_server import REPOSITORY, LiveServer
+from tests.support.whole_systems import EMBEDDED
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from django.test import override_settings
 from evcharging.config.checks import check_database, check_production, check_times
 from evcharging.config.database_url import parse_database_url
 from evcharging.config.environment import Environment
-from tests.live_server import REPOSITORY
+from tests.support.live_server import REPOSITORY
 
 EMPTY: dict[str, Any] = {"USER": "", "PASSWORD": "", "HOST": "", "PORT": "", "OPTIONS": {}}
 PLAIN, TIMESCALE = "django.db.backends.postgresql", "timescale.db.backends.postgresql"

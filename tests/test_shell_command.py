@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.live_server import REPOSITORY, LiveServer
-from tests.retrying_charger import Link
+from tests.support.live_server import REPOSITORY, LiveServer
+from tests.support.retrying_charger import Link
 
 Done = subprocess.CompletedProcess[str]
 

@@ -17,11 +17,11 @@ from connectors.models import Connector
 from stations.models import Command, CommandVia, RegistrationStatus, Station
 from stations.operations import OPERATIONS
 from stations.passwords import verify_password
-from stations.services import request_command
+from stations.services.commands import request_command
 from tests.cases.test_operations import PAYLOADS
-from tests.cases.waiting import until
-from tests.factories import make_id_tag, make_station
-from tests.live_server import REPOSITORY, LiveServer, free_port
+from tests.support.factories import make_id_tag, make_station
+from tests.support.live_server import REPOSITORY, LiveServer, free_port
+from tests.support.waiting import until
 
 QUICK = ("--speed", "1800")
 PASSWORD = "0123456789abcdef0123456789abcdef01234567"

@@ -18,13 +18,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from connectors.models import Connector
 from meter.models import MeterValue
-from meter.series import forget_known_series
-from meter.services import MeterMessage, record_readings
+from meter.services.readings import MeterMessage, record_readings
+from meter.services.series import forget_known_series
 from meter.types import Reading
 from stations.models import Station
-from status_notifications.services import StatusMessage, record_statuses
+from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
-from tests.factories import (
+from tests.support.factories import (
     NOON,
     make_id_tag,
     make_station,
@@ -35,10 +35,12 @@ from tests.factories import (
     start_report,
     stop,
     stop_report,
-)  # fmt: skip
-from tests.transaction_model import Model
+)
+from tests.support.transaction_model import Model
 from transactions.models import OrphanKind, OrphanMessage, StopConflict, Transaction
-from transactions.services import ConnectionSuperseded, close_transaction, forget_known_transactions
+from transactions.services.closing import close_transaction
+from transactions.services.readings import forget_known_transactions
+from transactions.services.start import ConnectionSuperseded
 from transactions.types import StartAnswer, StartReport, StopReport
 
 _examples = itertools.count(1)

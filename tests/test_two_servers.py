@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from evcharging.embedded.servers import EmbeddedServers
-from tests.live_server import LiveServer
-from tests.retrying_charger import (
+from tests.support.live_server import LiveServer
+from tests.support.retrying_charger import (
     LOST,
     Link,
     RetryingCharger,
@@ -23,7 +23,7 @@ from tests.retrying_charger import (
     start_payload,
     stop_payload,
 )
-from tests.stored_sessions import add_id_tag, assert_stored_exactly, wait_until
+from tests.support.stored_sessions import add_id_tag, assert_stored_exactly, wait_until
 
 START = {"connectorId": 1, "idTag": "TAG", "meterStart": 1000, "timestamp": "2026-03-01T12:00:00Z"}
 NO_REDIS = "unix:///nonexistent/valkey.sock"

@@ -13,12 +13,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from evcharging.embedded.servers import EmbeddedServers
 from stations.passwords import hash_password
-from tests.charger import Charger
-from tests.live_server import REPOSITORY, LiveServer
-from tests.retrying_charger import Link, RetryingCharger, make_session
-from tests.stored_sessions import add_id_tag, assert_stored_exactly, wait_until
+from tests.support.charger import Charger
+from tests.support.live_server import REPOSITORY, LiveServer
+from tests.support.retrying_charger import Link, RetryingCharger, make_session
+from tests.support.stored_sessions import add_id_tag, assert_stored_exactly, wait_until
+from tests.support.whole_systems import EMBEDDED
 from tests.test_serve import login, running
-from tests.whole_systems import EMBEDDED
 
 PASSWORD = b"0123456789abcdef"
 #: As docs/operations/deploy.md shows them.

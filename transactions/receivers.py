@@ -10,9 +10,9 @@ from django.utils import timezone
 from meter.signals import readings_stored
 from stations.models import Command
 from stations.signals import command_ended, command_requested
-from transactions.services import RunningValue, update_running_values
 from transactions.services.charging_profiles import keep_profile
 from transactions.services.profile_answers import apply_profile_answer, end_profiles_of
+from transactions.services.readings import RunningValue, update_running_values
 from transactions.services.remote import (
     check_remote_start,
     check_remote_stop,

@@ -4,8 +4,8 @@ import pytest
 from django.utils import timezone
 
 from connectors.models import Connector
-from tests.back_office import findings, page, queries_grow, staff, words
-from tests.factories import make_station
+from tests.support.back_office import findings, page, queries_grow, staff, words
+from tests.support.factories import make_station
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/connectors/connector/"

@@ -3,8 +3,8 @@
 import pytest
 
 from connectors.models import Connector
-from tests.api import Program, queries_grow
-from tests.factories import make_station
+from tests.support.api import Program, queries_grow
+from tests.support.factories import make_station
 
 pytestmark = pytest.mark.django_db
 

@@ -17,8 +17,8 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from evcharging.api.models import ApiToken, IdempotencyKey, Scope
 from evcharging.api.services import create_api_token, revoke_api_token
-from evcharging.back_office import display as cells
 from evcharging.back_office.confirmation import ask
+from evcharging.back_office.display import BAD, GOOD, UNSURE, ago, badge, when
 from evcharging.back_office.model_admins import BackOfficeAdmin, ReadOnlyAdmin
 
 
@@ -68,22 +68,22 @@ class ApiTokenAdmin(BackOfficeAdmin):
     @display(description="State")
     def state(self, token: ApiToken) -> SafeString:
         if token.revoked_at is not None:
-            return cells.badge("Revoked", cells.BAD)
+            return badge("Revoked", BAD)
         if not token.is_valid(timezone.now()):
-            return cells.badge("Expired", cells.UNSURE)
-        return cells.badge("Valid", cells.GOOD)
+            return badge("Expired", UNSURE)
+        return badge("Valid", GOOD)
 
     @display(description="Last used", ordering="last_used_at")
     def last_used(self, token: ApiToken) -> SafeString:
-        return cells.ago(token.last_used_at)
+        return ago(token.last_used_at)
 
     @display(description="Expires", ordering="expires_at")
     def expires(self, token: ApiToken) -> SafeString:
-        return cells.when(token.expires_at)
+        return when(token.expires_at)
 
     @display(description="Created", ordering="created_at")
     def created(self, token: ApiToken) -> SafeString:
-        return cells.when(token.created_at)
+        return when(token.created_at)
 
     # Making one
 

@@ -9,10 +9,9 @@ from django.db.models import Count, F, Q, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 
-from connectors.admin import error_of, name_of
+from connectors.admin.connector import error_of, name_of
 from connectors.selectors import faulted
-from evcharging.back_office import display as cells
-from evcharging.back_office.display import may_see
+from evcharging.back_office.display import BAD, GOOD, NEWS, UNSURE, ago, kw, link, list_url, may_see
 from id_tags.models import UnknownIdTag
 from stations.models import RefusedConnection, RegistrationStatus, Station
 from stations.selectors import online_ids
@@ -72,31 +71,31 @@ def _stations(now: datetime) -> list[Figure]:
         Figure(
             "Online",
             f"{len(online):,}",
-            cells.list_url(stations, connection="online"),
+            list_url(stations, connection="online"),
             f"of {sum(by_status.values()):,} stations",
-            cells.GOOD if online else "",
+            GOOD if online else "",
         ),
         Figure(
             "Offline",
             f"{offline:,}",
-            cells.list_url(stations, connection="offline", registration_status__exact=RegistrationStatus.ACCEPTED),
+            list_url(stations, connection="offline", registration_status__exact=RegistrationStatus.ACCEPTED),
             "accepted, not connected",
-            cells.BAD if offline else "",
+            BAD if offline else "",
         ),
         Figure(
             "Pending",
             f"{pending:,}",
-            cells.list_url(stations, registration_status__exact=RegistrationStatus.PENDING),
+            list_url(stations, registration_status__exact=RegistrationStatus.PENDING),
             "wait to be accepted",
-            cells.UNSURE if pending else "",
+            UNSURE if pending else "",
         ),
     ]
 
 
 def _faults(now: datetime) -> list[Figure]:
     count = faulted().count()
-    url = cells.list_url("connectors.connector", fault="yes")
-    return [Figure("Faulted connectors", f"{count:,}", url, "report an error", cells.BAD if count else "")]
+    url = list_url("connectors.connector", fault="yes")
+    return [Figure("Faulted connectors", f"{count:,}", url, "report an error", BAD if count else "")]
 
 
 def _transactions(now: datetime) -> list[Figure]:
@@ -113,42 +112,42 @@ def _transactions(now: datetime) -> list[Figure]:
         Figure(
             "Charging now",
             f"{running['rows']:,}",
-            cells.list_url(transactions, closing__exact=Closing.OPEN),
-            f"{cells.kw(running['power_w'] or 0.0)}{silent}",
-            cells.NEWS if running["rows"] else "",
+            list_url(transactions, closing__exact=Closing.OPEN),
+            f"{kw(running['power_w'] or 0.0)}{silent}",
+            NEWS if running["rows"] else "",
         ),
         Figure(
             "Energy, last 24 h",
             f"{(day['energy_wh'] or 0.0) / 1000:,.0f} kWh",
-            cells.list_url(transactions, **since),
+            list_url(transactions, **since),
             f"{day['rows']:,} transactions",
         ),
         Figure(
             "Marked, last 24 h",
             f"{day['marked']:,}",
-            cells.list_url(transactions, mark="any", **since),
+            list_url(transactions, mark="any", **since),
             "to look at before billing",
-            cells.UNSURE if day["marked"] else "",
+            UNSURE if day["marked"] else "",
         ),
     ]
 
 
 def _orphans(now: datetime) -> list[Figure]:
     count = OrphanMessage.objects.filter(state=OrphanState.WAITING).count()
-    url = cells.list_url("transactions.orphanmessage")
-    return [Figure("Orphans", f"{count:,}", url, "wait for review", cells.UNSURE if count else "")]
+    url = list_url("transactions.orphanmessage")
+    return [Figure("Orphans", f"{count:,}", url, "wait for review", UNSURE if count else "")]
 
 
 def _unknown_tags(now: datetime) -> list[Figure]:
     count = UnknownIdTag.objects.count()
-    url = cells.list_url("id_tags.unknownidtag")
-    return [Figure("Unknown tags", f"{count:,}", url, "were presented", cells.UNSURE if count else "")]
+    url = list_url("id_tags.unknownidtag")
+    return [Figure("Unknown tags", f"{count:,}", url, "were presented", UNSURE if count else "")]
 
 
 def _refused(now: datetime) -> list[Figure]:
     count = RefusedConnection.objects.filter(last_seen_at__gte=now - DAY).count()
-    url = cells.list_url("stations.refusedconnection")
-    return [Figure("Refused, last 24 h", f"{count:,}", url, "identities and reasons", cells.UNSURE if count else "")]
+    url = list_url("stations.refusedconnection")
+    return [Figure("Refused, last 24 h", f"{count:,}", url, "identities and reasons", UNSURE if count else "")]
 
 
 def _faulted_table(now: datetime) -> Table:
@@ -156,9 +155,9 @@ def _faulted_table(now: datetime) -> Table:
     return Table(
         "Faults",
         ["Station", "Connector", "Error", "Since"],
-        [[cells.link(row.station), name_of(row), error_of(row), cells.ago(row.status_at)] for row in rows],
+        [[link(row.station), name_of(row), error_of(row), ago(row.status_at)] for row in rows],
         "No connector reports a fault.",
-        cells.list_url("connectors.connector", fault="yes"),
+        list_url("connectors.connector", fault="yes"),
     )
 
 
@@ -167,11 +166,9 @@ def _offline_table(now: datetime) -> Table:
     return Table(
         "Gone offline last",
         ["Station", "Name", "Since", "Firmware"],
-        [[cells.link(row), row.name, cells.ago(row.disconnected_at), row.firmware_version] for row in rows],
+        [[link(row), row.name, ago(row.disconnected_at), row.firmware_version] for row in rows],
         "No accepted station has gone offline.",
-        cells.list_url(
-            "stations.station", connection="offline", registration_status__exact=RegistrationStatus.ACCEPTED
-        ),
+        list_url("stations.station", connection="offline", registration_status__exact=RegistrationStatus.ACCEPTED),
     )
 
 

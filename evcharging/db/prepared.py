@@ -7,7 +7,7 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
-from evcharging.db import binary_arrays as packed_arrays
+from evcharging.db import binary_arrays
 
 _CURSOR = "cursor_of_prepared_statements"
 
@@ -21,7 +21,7 @@ def run_prepared(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ..
     connection = connections[DEFAULT_DB_ALIAS]
     if connection.queries_logged:
         connection.queries_log.append({"sql": sql, "time": ""})
-    packed = [packed_arrays.column(each) if each.__class__ is list else each for each in parameters]
+    packed = [binary_arrays.column(each) if each.__class__ is list else each for each in parameters]
     with connection.wrap_database_errors:
         cursor = _cursor(connection)
         cursor.execute(sql, packed, prepare=True)
@@ -31,7 +31,7 @@ def run_prepared(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ..
 
 def columns(rows: Sequence[Sequence[Any]]) -> list[Any]:
     """Return rows as columns, the parameters of unnest(); there must be a row."""
-    return [packed_arrays.column(values) for values in zip(*rows, strict=True)]
+    return [binary_arrays.column(values) for values in zip(*rows, strict=True)]
 
 
 def _cursor(connection: Any) -> psycopg.Cursor[Any]:
@@ -50,7 +50,7 @@ def _cursor(connection: Any) -> psycopg.Cursor[Any]:
         return known
     link.adapters.register_dumper(int, Int8Dumper)
     link.adapters.register_dumper(int, Int8BinaryDumper)
-    for kind, dumper in packed_arrays.DUMPERS.items():
+    for kind, dumper in binary_arrays.DUMPERS.items():
         link.adapters.register_dumper(kind, dumper)
     cursor = psycopg.Cursor(link)
     setattr(link, _CURSOR, cursor)

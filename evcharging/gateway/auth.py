@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from stations.models import RefusalReason
-from stations.services import Credentials
+from stations.services.connection import Credentials
 
 SUBPROTOCOL = "ocpp1.6"
 ALIASES = ("ocpp1.6j", "ocpp1.6-j", "ocpp16", "ocpp1.6json")

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from evcharging import ocpp16_schemas as schemas
-from evcharging.gateway.database import thread_pool as domain
-from evcharging.gateway.database.thread_pool import DatabaseAway
+from evcharging.gateway.database.thread_pool import DatabaseAway, in_thread
 from evcharging.gateway.ocppj import frames
 from evcharging.gateway.ocppj.deviations import Applied
 from evcharging.gateway.ocppj.json_text import json_text
-from stations.services import LOST, CallOutcome, Claim, ClaimedCommand, record_late_answer
+from stations.services.calls import LOST, CallOutcome, Claim, ClaimedCommand, record_late_answer
 
 if TYPE_CHECKING:
     from evcharging.gateway.charge_point import ChargePoint
@@ -184,7 +183,7 @@ class Caller:
         else:
             answer = {"code": frame.code, "description": frame.description}
         station = self._charge_point.station
-        operation: Callable[..., Awaitable[bool]] = domain.call
+        operation: Callable[..., Awaitable[bool]] = in_thread
         try:
             is_kept = await operation(
                 record_late_answer,

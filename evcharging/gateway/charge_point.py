@@ -18,9 +18,9 @@ from evcharging.gateway.ocppj.deviations import Applied
 from evcharging.gateway.ocppj.frames import Call
 from evcharging.gateway.ocppj.normalise import Quirks, receive
 from evcharging.logs.masking import mask_id_tags
-from stations.services import ConnectedStation
+from stations.services.connection import ConnectedStation
 from stations.timing import ClockDrift
-from transactions.services import ConnectionSuperseded
+from transactions.services.start import ConnectionSuperseded
 
 if TYPE_CHECKING:
     from evcharging.gateway.process import GatewayProcess

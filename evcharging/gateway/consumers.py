@@ -10,13 +10,12 @@ from channels.consumer import AsyncConsumer
 from evcharging.gateway import auth
 from evcharging.gateway.auth import BadCredentials, BadIdentity
 from evcharging.gateway.charge_point import ChargePoint
-from evcharging.gateway.database import thread_pool as domain
-from evcharging.gateway.database.thread_pool import DatabaseAway
+from evcharging.gateway.database.thread_pool import DatabaseAway, until_committed
 from evcharging.gateway.process import GatewayProcess, gateway_process
 from evcharging.server.health import ready
 from stations.models import RefusalReason
-from stations.services import Admission, Attempt, connect_station
-from transactions.services import ConnectionSuperseded
+from stations.services.connection import Admission, Attempt, connect_station
+from transactions.services.start import ConnectionSuperseded
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +80,7 @@ class ChargePointConsumer(AsyncConsumer):
                 )
                 admission = await process.connect_lane.submit(attempt)
                 if admission is None:
-                    admission = await domain.committed(connect_station, **attempt._asdict())
+                    admission = await until_committed(connect_station, **attempt._asdict())
             except DatabaseAway:
                 await self._refuse(503)
                 return None

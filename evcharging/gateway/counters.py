@@ -5,19 +5,12 @@ A charger that breaks the specification in every message, or a stranger that kno
 
 from datetime import datetime
 
-from evcharging.gateway.database import thread_pool as domain
-from evcharging.gateway.database.thread_pool import DatabaseAway
+from evcharging.gateway.database.thread_pool import DatabaseAway, in_thread
 from evcharging.gateway.ocppj.deviations import Applied
 from stations.models import RefusalReason
-from stations.services import (
-    ConnectedStation,
-    DeviationCount,
-    DeviationKey,
-    RefusalCount,
-    RefusalKey,
-    record_deviations,
-    record_refusals,
-)
+from stations.services.connection import ConnectedStation
+from stations.services.refusals import RefusalCount, RefusalKey, record_refusals
+from stations.services.reports import DeviationCount, DeviationKey, record_deviations
 
 MAX_KEYS = 10_000
 """Different deviations or refusals held between two writes; more of them are not counted."""
@@ -57,10 +50,10 @@ class Tallies:
         refusals, self._refusals = self._refusals, {}
         try:
             if deviations:
-                await domain.call(record_deviations, counts=deviations)
+                await in_thread(record_deviations, counts=deviations)
                 deviations = {}
             if refusals:
-                await domain.call(record_refusals, counts=refusals)
+                await in_thread(record_refusals, counts=refusals)
                 refusals = {}
         except DatabaseAway:
             self._deviations = _merged(deviations, self._deviations)

@@ -15,34 +15,28 @@ from channels.layers import get_channel_layer
 
 from evcharging.gateway.charge_point import ChargePoint
 from evcharging.gateway.counters import Tallies
-from evcharging.gateway.database import thread_pool as domain
 from evcharging.gateway.database.group_commit import Lane
-from evcharging.gateway.database.thread_pool import DatabaseAway
+from evcharging.gateway.database.thread_pool import DatabaseAway, in_thread
 from evcharging.gateway.redis_state.answers import Answers
 from evcharging.gateway.redis_state.client import OptionalRedis
 from evcharging.gateway.redis_state.presence import REFRESH_EVERY_S, Presence
 from evcharging.jobs.periodic import carry_on_commands, maintain, remove_old_rows, roll_up_samples
-from meter.services import MeterMessage, record_readings
-from stations.services import (
+from meter.services.readings import MeterMessage, record_readings
+from stations.services.batches import advance_batches
+from stations.services.calls import CallOutcome, Claim, ClaimedCommand, claim_commands, record_outcomes
+from stations.services.connection import (
     Admission,
     Attempt,
-    BootAnswer,
-    BootMessage,
-    CallOutcome,
-    Claim,
-    ClaimedCommand,
     Leave,
-    advance_batches,
-    claim_commands,
     connect_known_stations,
     disconnect_stations,
-    record_boots,
-    record_outcomes,
     reload_station,
     touch_stations,
 )
-from status_notifications.services import StatusMessage, record_statuses
-from transactions.services import record_plain_starts, record_plain_stops
+from stations.services.reports import BootAnswer, BootMessage, record_boots
+from status_notifications.services.statuses import StatusMessage, record_statuses
+from transactions.services.batched_starts import record_plain_starts
+from transactions.services.batched_stops import record_plain_stops
 from transactions.types import StartAnswer, StartMessage, StopAnswer, StopMessage
 
 logger = logging.getLogger(__name__)
@@ -189,7 +183,7 @@ class GatewayProcess:
 
     async def _reload(self, charge_point: ChargePoint) -> None:
         station = charge_point.station
-        fresh = await domain.call(reload_station, station_id=station.station_id, epoch=station.epoch)
+        fresh = await in_thread(reload_station, station_id=station.station_id, epoch=station.epoch)
         if fresh is None:
             await charge_point.close(1000)
         else:
@@ -213,7 +207,7 @@ class GatewayProcess:
                 )
                 for station_id in batch
             }
-            statuses = await domain.call(touch_stations, seen=seen)
+            statuses = await in_thread(touch_stations, seen=seen)
             for station_id in batch:
                 charge_point = due[station_id]
                 charge_point.flushed_frame_at = charge_point.last_frame_at
@@ -229,18 +223,18 @@ class GatewayProcess:
     async def _carry_on_commands(self) -> None:
         """What no ring can be relied on for: lost rings, expiry, greetings, what did not follow in time."""
         self._early_rings.clear()
-        queued = await domain.call(carry_on_commands, gateway_channel=self.channel, now=datetime.now(UTC))
+        queued = await in_thread(carry_on_commands, gateway_channel=self.channel, now=datetime.now(UTC))
         self.wake(queued)
 
     async def _advance_batches(self) -> None:
-        await domain.call(advance_batches, now=datetime.now(UTC))
+        await in_thread(advance_batches, now=datetime.now(UTC))
 
     async def _maintain(self) -> None:
-        await domain.call(maintain, now=datetime.now(UTC))
-        await domain.call(remove_old_rows, now=datetime.now(UTC))
+        await in_thread(maintain, now=datetime.now(UTC))
+        await in_thread(remove_old_rows, now=datetime.now(UTC))
 
     async def _roll_up(self) -> None:
-        await domain.call(roll_up_samples, now=datetime.now(UTC))
+        await in_thread(roll_up_samples, now=datetime.now(UTC))
 
 
 async def _repeat(seconds: float, function: Callable[[], Awaitable[None]]) -> None:

@@ -10,11 +10,14 @@ from django.db import transaction
 from evcharging.api.services import forget_idempotency_keys
 from evcharging.db.advisory_locks import AdvisoryLock, try_lock_for_transaction
 from evcharging.jobs.storage import apply_retention
-from id_tags.services import forget_unknown_id_tags
-from meter.rollups import roll_up
+from id_tags.services.unknown_tags import forget_unknown_id_tags
+from meter.rollups.roll_up import roll_up
 from stations.selectors import stations_with_queue
-from stations.services import forget_strangers, greet_stations, tidy_commands, tidy_follow_ups
-from transactions.services import close_stale
+from stations.services.calls import tidy_commands
+from stations.services.configuration import greet_stations
+from stations.services.follow_ups import tidy_follow_ups
+from stations.services.refusals import forget_strangers
+from transactions.services.closing import close_stale
 from transactions.services.reservation_ends import expire_reservations
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-import meter.retention
+import meter.services.retention
 import meter.storage
 import status_notifications.storage
 from evcharging.db.retention import Removed
@@ -19,6 +19,6 @@ def apply_policies() -> list[str]:
 def apply_retention(*, now: datetime, is_dry_run: bool = False, limit_s: float | None = None) -> list[Removed]:
     """Remove what is older than the settings say, or say what would go; each app begins nothing after `limit_s`."""
     return [
-        *meter.retention.apply_retention(now=now, is_dry_run=is_dry_run, limit_s=limit_s),
+        *meter.services.retention.apply_retention(now=now, is_dry_run=is_dry_run, limit_s=limit_s),
         *status_notifications.storage.apply_retention(now=now, is_dry_run=is_dry_run, limit_s=limit_s),
     ]

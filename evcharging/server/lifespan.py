@@ -10,8 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from evcharging.server import gc_tuning as garbage
-from evcharging.server import health
+from evcharging.server import gc_tuning, health
 from evcharging.server.startup import FirstAdmin, Start
 
 logger = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ class Lifespan:
 
 
 def _ready(admin: FirstAdmin | None) -> None:
-    garbage.settle()
+    gc_tuning.settle()
     health.mark_ready()
     logger.info("ready")
     if admin is not None:  # for a person, not for the log

@@ -5,19 +5,19 @@ import sys
 
 CODE = """
 import gc, weakref
-from evcharging.server import gc_tuning as garbage
+from evcharging.server import gc_tuning
 
 class Node:
     pass
 
-garbage.settle()
+gc_tuning.settle()
 assert gc.get_freeze_count() > 1000, gc.get_freeze_count()
-assert gc.get_threshold() == garbage.THRESHOLDS
+assert gc.get_threshold() == gc_tuning.THRESHOLDS
 node = Node()
 node.itself, gone = node, weakref.ref(node)
 del node
 kept = []
-while gone() is not None and len(kept) < 2 * garbage.THRESHOLDS[0]:
+while gone() is not None and len(kept) < 2 * gc_tuning.THRESHOLDS[0]:
     kept.append([])
 print("collected" if gone() is None else "left", len(kept) > 10_000)
 """

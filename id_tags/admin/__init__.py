@@ -1,7 +1,6 @@
 """Id tags in the back office."""
 
-from id_tags import operation_forms
-from id_tags.admin import groups, local_lists, tags, unknown
+from id_tags.admin import groups, local_lists, operation_forms, tags, unknown
 from id_tags.admin.tags import IdTagAdmin, IdTagChangeList
 
 __all__ = ["IdTagAdmin", "IdTagChangeList", "groups", "local_lists", "operation_forms", "tags", "unknown"]

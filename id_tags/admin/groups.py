@@ -9,10 +9,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from evcharging.back_office import display as cells
+from evcharging.back_office.display import list_url
 from evcharging.back_office.model_admins import BackOfficeAdmin
 from id_tags.models import IdTagGroup, fold_id_tag
-from id_tags.services import tags_saved
+from id_tags.services.tags import tags_saved
 
 
 class GroupForm(forms.ModelForm):
@@ -42,7 +42,7 @@ class IdTagGroupAdmin(BackOfficeAdmin):
 
     @display(description="Tags", ordering="members")
     def members(self, group: IdTagGroup) -> SafeString:
-        url = cells.list_url("id_tags.idtag", group__id__exact=group.pk)
+        url = list_url("id_tags.idtag", group__id__exact=group.pk)
         return format_html('<a class="bo-link" href="{}">{}</a>', url, getattr(group, "members", 0))
 
     @display(description="Limit", ordering="max_active_transactions")

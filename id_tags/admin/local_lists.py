@@ -6,7 +6,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 
-from evcharging.back_office import display as cells
+from evcharging.back_office.display import BAD, GOOD, NEWS, ago, at, badge, link, list_url, when
 from evcharging.back_office.filters import PeriodFilter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
 from evcharging.back_office.panels import Panel, PanelContent
@@ -15,16 +15,16 @@ from stations.admin import StationAdmin
 from stations.models import Station
 
 KINDS = {
-    LocalListUpdateStatus.SENDING: cells.NEWS,
-    LocalListUpdateStatus.ACCEPTED: cells.GOOD,
-    LocalListUpdateStatus.FAILED: cells.BAD,
+    LocalListUpdateStatus.SENDING: NEWS,
+    LocalListUpdateStatus.ACCEPTED: GOOD,
+    LocalListUpdateStatus.FAILED: BAD,
 }
 
 
 def state_of(update: LocalListUpdate) -> SafeString:
     sent = update.parts - len(update.remaining)
     text = f"Part {sent} of {update.parts}" if update.status == "sending" else update.get_status_display()
-    return cells.badge(text, KINDS[LocalListUpdateStatus(update.status)])
+    return badge(text, KINDS[LocalListUpdateStatus(update.status)])
 
 
 @admin.register(LocalListUpdate)
@@ -44,11 +44,11 @@ class LocalListUpdateAdmin(ReadOnlyAdmin):
 
     @display(description="Begun", ordering="created_at")
     def begun(self, update: LocalListUpdate) -> SafeString:
-        return cells.when(update.created_at)
+        return when(update.created_at)
 
     @display(description="Station", ordering="station__identity")
     def of_station(self, update: LocalListUpdate) -> SafeString:
-        return cells.link(update.station)
+        return link(update.station)
 
     @display(description="Tags")
     def tags(self, update: LocalListUpdate) -> int:
@@ -63,19 +63,19 @@ def list_of(request: HttpRequest, station: Station) -> PanelContent:
     """Which local list the station has, and the latest that was sent."""
     known = LocalList.objects.filter(station=station).first()
     rows = [
-        [cells.link(update, cells.at(update.created_at)), update.update_type, len(update.wanted), state_of(update)]
+        [link(update, at(update.created_at)), update.update_type, len(update.wanted), state_of(update)]
         for update in station.local_list_updates.order_by("-pk")[:5]
     ]
     if known is not None:
         said = "" if known.reported_version is None else f", it says {known.reported_version}"
         version = f"Version {known.version}{said}"
-        rows.insert(0, [cells.ago(known.updated_at), version, len(known.entries), ""])
+        rows.insert(0, [ago(known.updated_at), version, len(known.entries), ""])
     return PanelContent(
         {
             "headers": ["When", "What", "Tags", "State"],
             "rows": rows,
             "empty": "It was given no local list.",
-            "more_url": cells.list_url("id_tags.locallistupdate", station__id__exact=station.pk),
+            "more_url": list_url("id_tags.locallistupdate", station__id__exact=station.pk),
         }
     )
 

@@ -20,21 +20,21 @@ from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from evcharging.back_office import display as cells
+from evcharging.back_office.display import BAD, GOOD, NEWS, NOTHING, UNSURE, ago, badge, when
 from evcharging.back_office.model_admins import BackOfficeAdmin, BoundedChangeList
 from evcharging.back_office.panels import PanelPage
 from evcharging.tables.table import UnreadableTable
-from id_tags.formats import AnyTable, GuardedCSV, TextXLSX
+from id_tags.admin.import_formats import AnyTable, GuardedCSV, TextXLSX
+from id_tags.admin.import_resource import IdTagResource
+from id_tags.admin.import_uploads import UploadStorage
 from id_tags.models import IdTag, IdTagStatus, fold_id_tag
-from id_tags.resources import IdTagResource
-from id_tags.services import set_id_tags_status, tags_saved
-from id_tags.uploads import UploadStorage
+from id_tags.services.tags import set_id_tags_status, tags_saved
 
 STATUS_KINDS = {
-    IdTagStatus.ACCEPTED: cells.GOOD,
-    IdTagStatus.BLOCKED: cells.BAD,
-    IdTagStatus.EXPIRED: cells.UNSURE,
-    IdTagStatus.INVALID: cells.BAD,
+    IdTagStatus.ACCEPTED: GOOD,
+    IdTagStatus.BLOCKED: BAD,
+    IdTagStatus.EXPIRED: UNSURE,
+    IdTagStatus.INVALID: BAD,
 }
 
 
@@ -121,12 +121,12 @@ class IdTagAdmin(ImportExportMixin, PanelPage, BackOfficeAdmin):
     def state(self, tag: IdTag) -> SafeString:
         kind = STATUS_KINDS[IdTagStatus(tag.status)]
         if tag.status == IdTagStatus.ACCEPTED and tag.expires_at is not None and tag.expires_at <= timezone.now():
-            return cells.badge("Expired", cells.UNSURE, "Accepted, but past its expiry")
-        return cells.badge(tag.status, kind)
+            return badge("Expired", UNSURE, "Accepted, but past its expiry")
+        return badge(tag.status, kind)
 
     @display(description="Expires", ordering="expires_at")
     def expires(self, tag: IdTag) -> SafeString:
-        return cells.when(tag.expires_at)
+        return when(tag.expires_at)
 
     @display(description="Limit", ordering="max_active_transactions")
     def limit(self, tag: IdTag) -> str:
@@ -139,11 +139,11 @@ class IdTagAdmin(ImportExportMixin, PanelPage, BackOfficeAdmin):
     @display(description="Charging")
     def charging_now(self, tag: IdTag) -> str:
         count = getattr(tag, "open_transaction_count", None)
-        return cells.badge(count, cells.NEWS) if count else cells.NOTHING
+        return badge(count, NEWS) if count else NOTHING
 
     @display(description="Last used")
     def last_used(self, tag: IdTag) -> SafeString:
-        return cells.ago(getattr(tag, "last_used_at", None))
+        return ago(getattr(tag, "last_used_at", None))
 
     @display(description="Note")
     def note_text(self, tag: IdTag) -> str:

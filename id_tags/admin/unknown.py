@@ -7,11 +7,11 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
-from evcharging.back_office import display as cells
+from evcharging.back_office.display import ago, link, literal, when
 from evcharging.back_office.filters import PeriodFilter
 from evcharging.back_office.model_admins import ReadOnlyAdmin, RowButtons
 from id_tags.models import UnknownIdTag
-from id_tags.services import add_unknown_id_tag
+from id_tags.services.unknown_tags import add_unknown_id_tag
 
 
 @admin.register(UnknownIdTag)
@@ -31,11 +31,11 @@ class UnknownIdTagAdmin(RowButtons, ReadOnlyAdmin):
 
     @display(description="Tag", ordering="id_tag")
     def tag_text(self, unknown: UnknownIdTag) -> SafeString:
-        return cells.literal(unknown.id_tag, 60)
+        return literal(unknown.id_tag, 60)
 
     @display(description="Last presented at", ordering="station__identity")
     def of_station(self, unknown: UnknownIdTag) -> SafeString:
-        return cells.link(unknown.station)
+        return link(unknown.station)
 
     @display(description="Times", ordering="count")
     def times(self, unknown: UnknownIdTag) -> int:
@@ -43,11 +43,11 @@ class UnknownIdTagAdmin(RowButtons, ReadOnlyAdmin):
 
     @display(description="Last", ordering="last_seen_at")
     def last_seen(self, unknown: UnknownIdTag) -> SafeString:
-        return cells.ago(unknown.last_seen_at)
+        return ago(unknown.last_seen_at)
 
     @display(description="First", ordering="first_seen_at")
     def first_seen(self, unknown: UnknownIdTag) -> SafeString:
-        return cells.when(unknown.first_seen_at)
+        return when(unknown.first_seen_at)
 
     @display(description="")
     def decide(self, unknown: UnknownIdTag) -> SafeString:

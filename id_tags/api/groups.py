@@ -11,8 +11,8 @@ from evcharging.api.problems import Conflict, NotFound
 from evcharging.api.serializers import RowSerializer
 from evcharging.api.views import ReadViewSet, valid
 from id_tags.api.names import validate_name
-from id_tags.editing import GroupExists, HasHistory, create_group, delete_group, update_group
 from id_tags.models import IdTagGroup, fold_id_tag
+from id_tags.services.editing import GroupExists, HasHistory, create_group, delete_group, update_group
 
 
 class IdTagGroupSerializer(RowSerializer):

@@ -14,8 +14,8 @@ from evcharging.api.problems import Conflict, NotFound
 from evcharging.api.serializers import RowSerializer, TextField
 from evcharging.api.views import ReadViewSet, valid
 from id_tags.api.names import MAX_LENGTH, validate_name
-from id_tags.editing import HasHistory, IdTagExists, create_id_tag, delete_id_tag, update_id_tag
 from id_tags.models import IdTag, IdTagStatus, fold_id_tag
+from id_tags.services.editing import HasHistory, IdTagExists, create_id_tag, delete_id_tag, update_id_tag
 
 
 class IdTagSerializer(RowSerializer):

@@ -7,10 +7,10 @@ from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
 from id_tags.models import IdTag, IdTagGroup, UnknownIdTag
-from id_tags.services import note_unknown_id_tag
+from id_tags.services.unknown_tags import note_unknown_id_tag
 from id_tags.signals import id_tags_changed
-from tests.back_office import messages, page, queries_grow, staff, words
-from tests.factories import make_id_tag, make_station, start
+from tests.support.back_office import messages, page, queries_grow, staff, words
+from tests.support.factories import make_id_tag, make_station, start
 
 pytestmark = pytest.mark.django_db
 TAGS = "/admin/id_tags/idtag/"

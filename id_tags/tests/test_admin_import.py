@@ -13,10 +13,10 @@ from django.test import Client
 from openpyxl import Workbook, load_workbook
 
 from id_tags.models import IdTag, IdTagGroup, UnknownIdTag
-from id_tags.services import note_unknown_id_tag
+from id_tags.services.unknown_tags import note_unknown_id_tag
 from id_tags.signals import id_tags_changed
-from tests.back_office import messages, page, staff
-from tests.factories import NOON, make_id_tag, make_station
+from tests.support.back_office import messages, page, staff
+from tests.support.factories import NOON, make_id_tag, make_station
 
 pytestmark = pytest.mark.django_db
 TAGS = "/admin/id_tags/idtag/"

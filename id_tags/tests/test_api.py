@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 
 from id_tags.models import IdTag, IdTagGroup, UnknownIdTag
-from id_tags.services import note_unknown_id_tag
-from tests.api import Program, errors, name, queries_grow
-from tests.factories import NOON, make_id_tag, make_station, start
+from id_tags.services.unknown_tags import note_unknown_id_tag
+from tests.support.api import Program, errors, name, queries_grow
+from tests.support.factories import NOON, make_id_tag, make_station, start
 
 pytestmark = pytest.mark.django_db
 

@@ -10,11 +10,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from openpyxl import Workbook
 
-from id_tags.id_tag_table import MAX_LENGTH
+from id_tags.import_table import MAX_LENGTH
 from id_tags.models import IdTag, IdTagGroup, UnknownIdTag
 from id_tags.selectors import authorize
-from id_tags.services import note_unknown_id_tag
-from tests.factories import NOON, make_id_tag, make_station
+from id_tags.services.unknown_tags import note_unknown_id_tag
+from tests.support.factories import NOON, make_id_tag, make_station
 
 pytestmark = pytest.mark.django_db
 HEADER = "id_tag,status,expires_at,parent_id_tag,max_active_transactions,note\n"

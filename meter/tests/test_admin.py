@@ -8,11 +8,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from meter.models import MeterValue, Series
-from meter.services import MeterMessage, record_readings
+from meter.services.readings import MeterMessage, record_readings
 from meter.types import Reading
 from stations.models import Station
-from tests.back_office import page, queries, queries_grow, staff, words
-from tests.factories import make_station, reading, start, transaction_of
+from tests.support.back_office import page, queries, queries_grow, staff, words
+from tests.support.factories import make_station, reading, start, transaction_of
 from transactions.models import Transaction
 
 pytestmark = pytest.mark.django_db

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from meter.services import MeterMessage, record_readings
-from tests.api import Program, errors, queries_grow
-from tests.factories import NOON, make_station, reading, start, transaction_of
+from meter.services.readings import MeterMessage, record_readings
+from tests.support.api import Program, errors, queries_grow
+from tests.support.factories import NOON, make_station, reading, start, transaction_of
 
 pytestmark = pytest.mark.django_db
 DAY = {"station": "A", "since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"}

@@ -9,10 +9,10 @@ from django.db import IntegrityError, connection
 
 from evcharging.db.advisory_locks import AdvisoryLock
 from evcharging.db.timescale import is_hypertable
-from meter import reindexing
 from meter.models import MeterValue, Series
-from meter.reindexing import reindex_samples
-from tests.factories import make_station
+from meter.services import reindexing
+from meter.services.reindexing import reindex_samples
+from tests.support.factories import make_station
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storage]
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)

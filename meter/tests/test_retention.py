@@ -8,14 +8,14 @@ from django.db import connection
 from django.db.models import Min
 
 from evcharging.db.timescale import is_hypertable
-from meter.aggregates import Width, energy
 from meter.models import DayRollup, LateMark, MeterValue, QuarterRollup, RollupProgress
-from meter.retention import apply_retention
-from meter.rollups import roll_up
-from meter.tests.rollup_model import Sample
-from meter.tests.samples import END, MIDNIGHT, store
+from meter.rollups.aggregates import Width, energy
+from meter.rollups.roll_up import roll_up
+from meter.services.retention import apply_retention
 from stations.models import Station
-from tests.factories import make_station, start, stop
+from tests.support.factories import make_station, start, stop
+from tests.support.rollup_model import Sample
+from tests.support.samples import END, MIDNIGHT, store
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storage]
 LATER = MIDNIGHT + timedelta(days=12)

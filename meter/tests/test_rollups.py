@@ -8,15 +8,15 @@ from django.core.management import call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meter.aggregates import Width, energy, power, station_days_energy, station_month_energy
 from meter.models import DayRollup, LateMark, MeterValue, QuarterRollup, RollupProgress
-from meter.rollups import roll_up
-from meter.services import MeterMessage, record_readings
-from meter.tests import rollup_model as model
-from meter.tests.rollup_model import DAY, QUARTER, Sample
-from meter.tests.samples import END, MIDNIGHT, store
+from meter.rollups.aggregates import Width, energy, power, station_days_energy, station_month_energy
+from meter.rollups.roll_up import roll_up
+from meter.services.readings import MeterMessage, record_readings
 from stations.models import Station
-from tests.factories import make_station, reading, start, stop
+from tests.support import rollup_model as model
+from tests.support.factories import make_station, reading, start, stop
+from tests.support.rollup_model import DAY, QUARTER, Sample
+from tests.support.samples import END, MIDNIGHT, store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storage]
 

@@ -11,13 +11,13 @@ import pytest
 from django.db import connection, transaction
 
 from evcharging.db.advisory_locks import AdvisoryLock
-from meter.late import mark_late
 from meter.models import DayRollup, LateMark, MeterValue, QuarterRollup
-from meter.rollups import roll_up
-from meter.tests import rollup_model as model
-from meter.tests.rollup_model import DAY, QUARTER, Sample
-from meter.tests.samples import END, MIDNIGHT, store
-from tests.factories import make_station
+from meter.rollups.late import mark_late
+from meter.rollups.roll_up import roll_up
+from tests.support import rollup_model as model
+from tests.support.factories import make_station
+from tests.support.rollup_model import DAY, QUARTER, Sample
+from tests.support.samples import END, MIDNIGHT, store
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storage]
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from meter.selectors import MAX_POINTS, Column, curves, sample_table, samples_of
-from meter.services import MeterMessage, record_readings
+from meter.services.readings import MeterMessage, record_readings
 from meter.types import Reading
 from stations.models import Station
-from tests.factories import NOON, make_station, reading, start, stop, transaction_of
+from tests.support.factories import NOON, make_station, reading, start, stop, transaction_of
 from transactions.models import Transaction
 
 pytestmark = pytest.mark.django_db

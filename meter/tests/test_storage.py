@@ -7,15 +7,15 @@ from django.core.management import call_command
 from django.db import connection
 
 from evcharging.jobs.storage import apply_policies
-from meter.aggregates import Width, energy
 from meter.models import MeterValue
-from meter.retention import apply_retention
-from meter.rollups import roll_up
+from meter.rollups.aggregates import Width, energy
+from meter.rollups.roll_up import roll_up
+from meter.services.retention import apply_retention
 from meter.storage import DAYS_VIEW, QUARTERS_VIEW, refresh_continuous_aggregates
-from meter.tests import rollup_model as model
-from meter.tests.rollup_model import Sample
-from meter.tests.samples import END, MIDNIGHT, store
-from tests.factories import make_station
+from tests.support import rollup_model as model
+from tests.support.factories import make_station
+from tests.support.rollup_model import Sample
+from tests.support.samples import END, MIDNIGHT, store
 
 LATER = MIDNIGHT + timedelta(days=12)
 

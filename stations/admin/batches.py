@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 
-from evcharging.back_office import display as cells
+from evcharging.back_office.display import BAD, GOOD, NEWS, UNSURE, anchor, badge, change_url, link, when
 from evcharging.back_office.filters import PeriodFilter, value_filter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
 from evcharging.back_office.panels import Panel, PanelContent, PanelPage
@@ -22,7 +22,7 @@ from stations.admin.commanding import COMMAND_PERMISSION
 from stations.admin.commands import outcome_badge, pretty
 from stations.models import CommandBatch
 from stations.selectors import batch_progress
-from stations.services import BatchNotRunning, NothingToRetry, resume_batch, retry_batch, stop_batch
+from stations.services.batches import BatchNotRunning, NothingToRetry, resume_batch, retry_batch, stop_batch
 
 LIVE_MS = 1000
 SHOWN = 200
@@ -30,10 +30,10 @@ SHOWN = 200
 
 def state_badge(batch: CommandBatch) -> SafeString:
     if batch.is_running:
-        return cells.badge("Running", cells.NEWS)
+        return badge("Running", NEWS)
     if batch.stopped_at is not None:
-        return cells.badge("Stopped", cells.UNSURE)
-    return cells.badge("Done", cells.GOOD)
+        return badge("Stopped", UNSURE)
+    return badge("Done", GOOD)
 
 
 def progress_of(request: HttpRequest, batch: CommandBatch) -> PanelContent:
@@ -45,10 +45,10 @@ def progress_of(request: HttpRequest, batch: CommandBatch) -> PanelContent:
     items = items.select_related("station", "command").order_by(F("commanded_at").desc(), "-pk")
     rows = [
         [
-            cells.link(item.station),
-            cells.badge("Refused by us", cells.BAD)
+            link(item.station),
+            badge("Refused by us", BAD)
             if item.command is None
-            else cells.anchor(cells.change_url(item.command), outcome_badge(item.command)),
+            else anchor(change_url(item.command), outcome_badge(item.command)),
             item.refusal if item.command is None else (item.command.error or {}).get("description", ""),
         ]
         for item in items[:SHOWN]
@@ -72,7 +72,7 @@ def progress_of(request: HttpRequest, batch: CommandBatch) -> PanelContent:
                 ("Still to come", progress.waiting),
                 ("Pace", f"{batch.stations_per_second:g} stations/s"),
                 ("By", f"{batch.requested_by}, {batch.get_via_display()}"),
-                ("Begun", cells.when(batch.created_at)),
+                ("Begun", when(batch.created_at)),
                 ("Chosen", batch.selection),
                 ("Reason", batch.reason),
             ],
@@ -151,7 +151,7 @@ class CommandBatchAdmin(PanelPage, ReadOnlyAdmin):
 
     @display(description="Begun", ordering="created_at")
     def begun(self, batch: CommandBatch) -> SafeString:
-        return cells.when(batch.created_at)
+        return when(batch.created_at)
 
     @display(description="State")
     def state(self, batch: CommandBatch) -> SafeString:

@@ -18,11 +18,12 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from evcharging.back_office import display as cells
 from evcharging.back_office.confirmation import ask
-from stations.admin.operations import OPERATION_FORMS, AnyJSONForm, OperationForm
+from evcharging.back_office.display import change_url
+from stations.admin.operation_forms import OPERATION_FORMS, AnyJSONForm, OperationForm
 from stations.models import CommandVia, Station
-from stations.services import CommandRefused, create_batch
+from stations.services.batches import create_batch
+from stations.services.commands import CommandRefused
 
 ANY = "any"
 COMMAND_PERMISSION = "stations.add_command"
@@ -85,7 +86,7 @@ class CommandingAdmin(ModelAdmin):
                 (group, [(name, form.title, form.purpose()) for name, form in members])
                 for group, members in groupby(operations(), key=lambda each: each[1].group)
             ],
-            "back_url": cells.change_url(station),
+            "back_url": change_url(station),
         }
         return TemplateResponse(request, "admin/stations/operations.html", context)
 
@@ -102,7 +103,7 @@ class CommandingAdmin(ModelAdmin):
                 form.add_error(None, str(error))
             else:
                 self.log_changes(request, [station], f"Sent {command.action}.")  # type: ignore[attr-defined]
-                return HttpResponseRedirect(cells.change_url(command))
+                return HttpResponseRedirect(change_url(command))
         return ask(
             request,
             self,
@@ -112,7 +113,7 @@ class CommandingAdmin(ModelAdmin):
             submit="Send",
             form=form,
             is_dangerous=kind.is_dangerous,
-            back_url=cells.change_url(station),
+            back_url=change_url(station),
         )
 
     @admin.action(description="Send a command …", permissions=["command"])
@@ -160,7 +161,7 @@ class CommandingAdmin(ModelAdmin):
                 form.add_error(None, str(error))
             else:
                 self.message_user(request, f"{batch.action} is on its way to {count} stations.", messages.SUCCESS)
-                return HttpResponseRedirect(cells.change_url(batch))
+                return HttpResponseRedirect(change_url(batch))
         return ask(
             request,
             self,

@@ -17,37 +17,53 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 
-from evcharging.back_office import display as cells
+from evcharging.back_office.display import (
+    BAD,
+    GOOD,
+    NEWS,
+    NOTHING,
+    PLAIN,
+    UNSURE,
+    ago,
+    anchor,
+    at,
+    badge,
+    joined,
+    link,
+    list_url,
+    literal,
+    when,
+)
 from evcharging.back_office.filters import PeriodFilter, value_filter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
 from evcharging.back_office.panels import Panel, PanelContent, PanelPage
 from stations.admin.commanding import COMMAND_PERMISSION
 from stations.models import Command, CommandStatus, FollowUp, Station
-from stations.services import CommandNotWaiting, cancel_command
+from stations.services.commands import CommandNotWaiting, cancel_command
 
 LATEST = 8
 LIVE_MS, FOLLOWING_MS = 700, 4000
-FOLLOW_UP_KINDS = {FollowUp.WAITING: cells.NEWS, FollowUp.DONE: cells.GOOD, FollowUp.FAILED: cells.BAD}
+FOLLOW_UP_KINDS = {FollowUp.WAITING: NEWS, FollowUp.DONE: GOOD, FollowUp.FAILED: BAD}
 
 
 def outcome_badge(command: Command) -> SafeString:
     """Return how a command stands: the charger's own word where it said one."""
     if not command.has_ended:
-        return cells.badge(command.get_status_display(), cells.NEWS)
+        return badge(command.get_status_display(), NEWS)
     if command.status == CommandStatus.ANSWERED:
         word = command.result_status or ("Answered" if command.succeeded else "Unreadable")
-        return cells.badge(word, cells.GOOD if command.succeeded else cells.BAD)
-    kind = cells.PLAIN if command.status == CommandStatus.CANCELLED else cells.BAD
+        return badge(word, GOOD if command.succeeded else BAD)
+    kind = PLAIN if command.status == CommandStatus.CANCELLED else BAD
     code = (command.error or {}).get("code") if command.status == CommandStatus.CALL_ERROR else ""
-    return cells.badge(code or command.get_status_display(), kind)
+    return badge(code or command.get_status_display(), kind)
 
 
 def follow_up_badge(command: Command) -> SafeString:
     """Return what followed, or is awaited."""
     if not command.follow_up:
-        return cells.NOTHING
+        return NOTHING
     text = command.follow_up_note or command.get_follow_up_display()
-    return cells.badge(text, FOLLOW_UP_KINDS[FollowUp(command.follow_up)])
+    return badge(text, FOLLOW_UP_KINDS[FollowUp(command.follow_up)])
 
 
 def outcome(request: HttpRequest, command: Command) -> PanelContent:
@@ -58,18 +74,18 @@ def outcome(request: HttpRequest, command: Command) -> PanelContent:
         ("Outcome", outcome_badge(command)),
         ("Why", ": ".join(filter(None, [error.get("code"), error.get("description")]))),
         ("What followed", follow_up_badge(command)),
-        ("Station", cells.link(command.station)),
-        ("Requested", cells.when(command.created_at)),
-        ("Sent", cells.when(command.sent_at)),
+        ("Station", link(command.station)),
+        ("Requested", when(command.created_at)),
+        ("Sent", when(command.sent_at)),
         ("Answered after", "" if command.latency_s is None else f"{command.latency_s:.3f} s"),
         ("By", f"{command.requested_by}, {command.get_via_display()}"),
         ("Reason", command.reason),
-        ("Batch", cells.link(command.batch)),
-        ("Because of", cells.link(command.parent)),
+        ("Batch", link(command.batch)),
+        ("Because of", link(command.parent)),
         ("Breaks the schema", "yes, staff insisted" if command.allows_invalid else ""),
     ]
     progress = [
-        [cells.when(parse_datetime(at)), word] for at, word in (entry for entry in command.progress if len(entry) == 2)
+        [when(parse_datetime(at)), word] for at, word in (entry for entry in command.progress if len(entry) == 2)
     ]
     return PanelContent(
         {
@@ -79,7 +95,7 @@ def outcome(request: HttpRequest, command: Command) -> PanelContent:
             "details": pretty(error["details"]) if error.get("details") else "",
             "raw": command.raw_answer,
             "late": pretty(command.late_answer) if command.late_answered_at else "",
-            "late_at": cells.when(command.late_answered_at),
+            "late_at": when(command.late_answered_at),
             "headers": ["Told", "Progress"],
             "rows": progress,
             "live_url": reverse("admin:stations_command_outcome", args=[command.pk]) if every else "",
@@ -156,11 +172,11 @@ class CommandAdmin(PanelPage, ReadOnlyAdmin):
 
     @display(description="Requested", ordering="number")
     def requested(self, command: Command) -> SafeString:
-        return cells.when(command.created_at)
+        return when(command.created_at)
 
     @display(description="Station", ordering="station__identity")
     def of_station(self, command: Command) -> SafeString:
-        return cells.link(command.station)
+        return link(command.station)
 
     @display(description="Outcome", ordering="status")
     def result(self, command: Command) -> SafeString:
@@ -182,9 +198,9 @@ def commands_of(request: HttpRequest, station: Station) -> PanelContent:
     """The latest commands of a station."""
     rows = [
         [
-            cells.link(command, cells.at(command.created_at)),
+            link(command, at(command.created_at)),
             command.action,
-            cells.joined([outcome_badge(command), follow_up_badge(command)]),
+            joined([outcome_badge(command), follow_up_badge(command)]),
             command.requested_by,
         ]
         for command in station.commands.order_by("-number")[:LATEST]
@@ -194,7 +210,7 @@ def commands_of(request: HttpRequest, station: Station) -> PanelContent:
             "headers": ["Requested", "Action", "Outcome", "By"],
             "rows": rows,
             "empty": "Nothing was ever sent to it.",
-            "more_url": cells.list_url("stations.command", station__id__exact=station.pk),
+            "more_url": list_url("stations.command", station__id__exact=station.pk),
         }
     )
 
@@ -207,16 +223,16 @@ def configuration_of(request: HttpRequest, station: Station) -> PanelContent:
 
     def name(key: Any) -> Any:
         if not may_change or key.readonly or key.is_unknown:
-            return cells.literal(key.key, 60)
+            return literal(key.key, 60)
         query = reverse_query(change, key=key.key, value=key.value or "")
-        return cells.anchor(query, key.key)
+        return anchor(query, key.key)
 
     rows = [
         [
             name(key),
-            cells.badge("unknown", cells.PLAIN) if key.is_unknown else cells.literal(key.value or "", 80),
-            cells.badge(f"{key.pending_value} after a restart", cells.UNSURE) if key.pending_value is not None else "",
-            cells.ago(key.read_at),
+            badge("unknown", PLAIN) if key.is_unknown else literal(key.value or "", 80),
+            badge(f"{key.pending_value} after a restart", UNSURE) if key.pending_value is not None else "",
+            ago(key.read_at),
         ]
         for key in keys
     ]

@@ -8,16 +8,16 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from evcharging.back_office import display as cells
+from evcharging.back_office.display import BAD, GOOD, UNSURE, ago, badge, between, drift, list_url, literal, when
 from evcharging.back_office.panels import Finding, Panel, PanelContent
 from stations.admin.fleet import MAX_DRIFT_S
 from stations.models import NoticeKind, RefusedConnection, RegistrationStatus, Station
 from stations.selectors import online_ids
 
 STATUS_KINDS = {
-    RegistrationStatus.ACCEPTED: cells.GOOD,
-    RegistrationStatus.PENDING: cells.UNSURE,
-    RegistrationStatus.REJECTED: cells.BAD,
+    RegistrationStatus.ACCEPTED: GOOD,
+    RegistrationStatus.PENDING: UNSURE,
+    RegistrationStatus.REJECTED: BAD,
 }
 RECENT = timedelta(days=1)
 LATEST = 10
@@ -25,7 +25,7 @@ LATEST = 10
 
 def status_badge(status: str) -> SafeString:
     """Return a registration status as a badge."""
-    return cells.badge(status, STATUS_KINDS[RegistrationStatus(status)])
+    return badge(status, STATUS_KINDS[RegistrationStatus(status)])
 
 
 def overview(request: HttpRequest, station: Station) -> PanelContent:
@@ -34,10 +34,10 @@ def overview(request: HttpRequest, station: Station) -> PanelContent:
     is_online = station.pk in online_ids(stations=[station])
     refusals = list(refusals_of(station)[:LATEST])
     facts: list[tuple[str, Any]] = [
-        ("Last frame", cells.ago(station.last_seen_at)),
-        ("Last boot", cells.ago(station.last_boot_at)),
+        ("Last frame", ago(station.last_seen_at)),
+        ("Last boot", ago(station.last_boot_at)),
         ("Connected from", station.remote_address),
-        ("Clock drift", cells.drift(station.clock_drift_s)),
+        ("Clock drift", drift(station.clock_drift_s)),
         ("Hardware", " ".join(filter(None, [station.vendor, station.model]))),
         ("Firmware", station.firmware_version),
         ("Serial number", station.charge_point_serial_number or station.charge_box_serial_number),
@@ -47,7 +47,7 @@ def overview(request: HttpRequest, station: Station) -> PanelContent:
         {
             "station": station,
             "is_online": is_online,
-            "since": cells.ago(station.connected_at if is_online else _offline_since(station)),
+            "since": ago(station.connected_at if is_online else _offline_since(station)),
             "status_kind": STATUS_KINDS[RegistrationStatus(station.registration_status)],
             "statuses": [status for status in RegistrationStatus if status != station.registration_status],
             "may_change": request.user.has_perm("stations.change_station"),
@@ -68,7 +68,7 @@ def findings(station: Station, *, is_online: bool, refusals: list[RefusedConnect
         )
     elif not is_online:
         since = _offline_since(station)
-        found.append(Finding("danger", f"Offline for {cells.between(since or now, now)}."))
+        found.append(Finding("danger", f"Offline for {between(since or now, now)}."))
     elif station.last_boot_at is None:
         found.append(Finding("warning", "Connected, but it has never sent a BootNotification."))
     if station.registration_status == RegistrationStatus.PENDING:
@@ -83,11 +83,11 @@ def findings(station: Station, *, is_online: bool, refusals: list[RefusedConnect
                 Finding(
                     "danger",
                     f"Connections refused: {refusal.get_reason_display().lower()}, "
-                    f"{refusal.count} times, last {cells.between(refusal.last_seen_at, now)} ago.",
+                    f"{refusal.count} times, last {between(refusal.last_seen_at, now)} ago.",
                 )
             )
     if station.clock_drift_s is not None and abs(station.clock_drift_s) > MAX_DRIFT_S:
-        found.append(Finding("warning", f"Its clock is off by {cells.drift(station.clock_drift_s)}."))
+        found.append(Finding("warning", f"Its clock is off by {drift(station.clock_drift_s)}."))
     return found
 
 
@@ -100,7 +100,7 @@ def boots(request: HttpRequest, station: Station) -> PanelContent:
     """The latest boots and the refusals of this identity."""
     rows = [
         [
-            cells.when(boot.received_at),
+            when(boot.received_at),
             status_badge(boot.answered_status),
             " ".join(filter(None, [boot.vendor, boot.model])),
             boot.firmware_version,
@@ -112,7 +112,7 @@ def boots(request: HttpRequest, station: Station) -> PanelContent:
             "headers": ["Received", "Answered", "Hardware", "Firmware"],
             "rows": rows,
             "empty": "It has never booted.",
-            "more_url": cells.list_url("stations.boot", station__id__exact=station.pk),
+            "more_url": list_url("stations.boot", station__id__exact=station.pk),
         }
     )
 
@@ -123,7 +123,7 @@ def refusals(request: HttpRequest, station: Station) -> PanelContent:
         [
             refusal.get_reason_display(),
             refusal.count,
-            cells.ago(refusal.last_seen_at),
+            ago(refusal.last_seen_at),
             refusal.remote_address,
             refusal.detail,
         ]
@@ -147,11 +147,10 @@ def notices(request: HttpRequest, station: Station) -> PanelContent:
         {
             "headers": ["Received", "Kind", "Status", "Detail"],
             "rows": [
-                [cells.when(row.received_at), row.get_kind_display(), row.status, cells.literal(row.detail)]
-                for row in latest
+                [when(row.received_at), row.get_kind_display(), row.status, literal(row.detail)] for row in latest
             ],
             "empty": "No notices.",
-            "more_url": cells.list_url("stations.notice", station__id__exact=station.pk),
+            "more_url": list_url("stations.notice", station__id__exact=station.pk),
         },
         [Finding("warning", f"Security event within a day: {event.status or event.detail}.") for event in events[:3]],
     )
@@ -162,11 +161,11 @@ def deviations(request: HttpRequest, station: Station) -> PanelContent:
     rows = [
         [
             row.action,
-            cells.literal(row.field),
+            literal(row.field),
             row.rule,
-            cells.literal(row.sample, 60),
+            literal(row.sample, 60),
             row.count,
-            cells.ago(row.last_seen_at),
+            ago(row.last_seen_at),
         ]
         for row in station.deviations.order_by("-last_seen_at", "-pk")[:LATEST]
     ]
@@ -175,7 +174,7 @@ def deviations(request: HttpRequest, station: Station) -> PanelContent:
             "headers": ["Action", "Field", "Rule", "Sample", "Times", "Last"],
             "rows": rows,
             "empty": "Its messages keep to the specification.",
-            "more_url": cells.list_url("stations.deviation", station__id__exact=station.pk),
+            "more_url": list_url("stations.deviation", station__id__exact=station.pk),
         }
     )
 

@@ -12,7 +12,7 @@ from evcharging.back_office.confirmation import ask
 from evcharging.back_office.model_admins import BackOfficeAdmin
 from stations.models import Station
 from stations.passwords import generate_password
-from stations.services import set_station_password
+from stations.services.enrolment import set_station_password
 
 MAX_AT_ONCE = 500
 EXPLANATION = (

@@ -5,13 +5,13 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 
-from evcharging.back_office import display as cells
+from evcharging.back_office.display import BAD, NEWS, PLAIN, ago, badge, link, literal, when
 from evcharging.back_office.filters import PeriodFilter, value_filter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
 from stations.admin.panels import status_badge
 from stations.models import Boot, CertificateRequest, Deviation, Notice, NoticeKind
 
-KIND_COLOURS = {NoticeKind.SECURITY_EVENT: cells.BAD, NoticeKind.DATA_TRANSFER: cells.NEWS}
+KIND_COLOURS = {NoticeKind.SECURITY_EVENT: BAD, NoticeKind.DATA_TRANSFER: NEWS}
 
 
 class RecordAdmin(ReadOnlyAdmin):
@@ -24,11 +24,11 @@ class RecordAdmin(ReadOnlyAdmin):
 
     @display(description="Station", ordering="station__identity")
     def of_station(self, row: Boot | Notice | CertificateRequest | Deviation) -> SafeString:
-        return cells.link(row.station)
+        return link(row.station)
 
     @display(description="Received", ordering="received_at")
     def received(self, row: Boot | Notice | CertificateRequest) -> SafeString:
-        return cells.when(row.received_at)
+        return when(row.received_at)
 
 
 @admin.register(Boot)
@@ -56,11 +56,11 @@ class NoticeAdmin(RecordAdmin):
 
     @display(description="Kind", ordering="kind")
     def kind_word(self, notice: Notice) -> SafeString:
-        return cells.badge(notice.get_kind_display(), KIND_COLOURS.get(NoticeKind(notice.kind), cells.PLAIN))
+        return badge(notice.get_kind_display(), KIND_COLOURS.get(NoticeKind(notice.kind), PLAIN))
 
     @display(description="Detail")
     def detail_text(self, notice: Notice) -> SafeString:
-        return cells.literal(notice.detail)
+        return literal(notice.detail)
 
 
 @admin.register(CertificateRequest)
@@ -71,7 +71,7 @@ class CertificateRequestAdmin(RecordAdmin):
 
     @display(description="Request")
     def beginning(self, request: CertificateRequest) -> SafeString:
-        return cells.literal(request.csr, 60)
+        return literal(request.csr, 60)
 
 
 @admin.register(Deviation)
@@ -106,12 +106,12 @@ class DeviationAdmin(RecordAdmin):
 
     @display(description="Field", ordering="field")
     def field_path(self, deviation: Deviation) -> SafeString:
-        return cells.literal(deviation.field)
+        return literal(deviation.field)
 
     @display(description="Sample")
     def sample_text(self, deviation: Deviation) -> SafeString:
-        return cells.literal(deviation.sample, 60)
+        return literal(deviation.sample, 60)
 
     @display(description="Last seen", ordering="last_seen_at")
     def last_seen(self, deviation: Deviation) -> SafeString:
-        return cells.ago(deviation.last_seen_at)
+        return ago(deviation.last_seen_at)

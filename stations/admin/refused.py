@@ -11,13 +11,13 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from evcharging.back_office import display as cells
+from evcharging.back_office.display import BAD, NEWS, NOTHING, UNSURE, ago, badge, literal, when
 from evcharging.back_office.filters import PeriodFilter
 from evcharging.back_office.model_admins import ReadOnlyAdmin, RowButtons
 from stations.models import RefusalReason, RefusedConnection, Station
-from stations.services import accept_refused_identity
+from stations.services.refusals import accept_refused_identity
 
-REASON_KINDS = {RefusalReason.UNKNOWN_IDENTITY: cells.NEWS, RefusalReason.WRONG_PASSWORD: cells.BAD}
+REASON_KINDS = {RefusalReason.UNKNOWN_IDENTITY: NEWS, RefusalReason.WRONG_PASSWORD: BAD}
 
 
 @admin.register(RefusedConnection)
@@ -49,11 +49,11 @@ class RefusedConnectionAdmin(RowButtons, ReadOnlyAdmin):
 
     @display(description="Identity", ordering="identity")
     def identity_text(self, refused: RefusedConnection) -> SafeString:
-        return cells.literal(refused.identity, 60)
+        return literal(refused.identity, 60)
 
     @display(description="Reason", ordering="reason")
     def why(self, refused: RefusedConnection) -> SafeString:
-        return cells.badge(refused.get_reason_display(), REASON_KINDS.get(RefusalReason(refused.reason), cells.UNSURE))
+        return badge(refused.get_reason_display(), REASON_KINDS.get(RefusalReason(refused.reason), UNSURE))
 
     @display(description="Times", ordering="count")
     def times(self, refused: RefusedConnection) -> int:
@@ -61,17 +61,17 @@ class RefusedConnectionAdmin(RowButtons, ReadOnlyAdmin):
 
     @display(description="Last", ordering="last_seen_at")
     def last_seen(self, refused: RefusedConnection) -> SafeString:
-        return cells.ago(refused.last_seen_at)
+        return ago(refused.last_seen_at)
 
     @display(description="First", ordering="first_seen_at")
     def first_seen(self, refused: RefusedConnection) -> SafeString:
-        return cells.when(refused.first_seen_at)
+        return when(refused.first_seen_at)
 
     @display(description="Station")
     def known(self, refused: RefusedConnection) -> SafeString:
         pk = getattr(refused, "station_pk", None)
         if pk is None:
-            return cells.NOTHING
+            return NOTHING
         url = reverse("admin:stations_station_change", args=[pk])
         return format_html('<a class="bo-link" href="{}">{}</a>', url, getattr(refused, "station_identity", ""))
 

@@ -15,8 +15,8 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 from unfold.views import ChangeList
 
-from evcharging.back_office import display as cells
 from evcharging.back_office.confirmation import ask
+from evcharging.back_office.display import BAD, GOOD, NEWS, NOTHING, PLAIN, UNSURE, ago, badge, drift
 from evcharging.back_office.filters import value_filter
 from evcharging.back_office.model_admins import BackOfficeAdmin
 from evcharging.back_office.panels import Panel, PanelPage
@@ -34,7 +34,13 @@ from stations.admin.fleet import (
 from stations.admin.forms import StationForm
 from stations.admin.panels import STATION_PANELS, status_badge
 from stations.models import RegistrationStatus, Station
-from stations.services import accept_stations, hold_stations, reject_stations, set_station_password, station_saved
+from stations.services.enrolment import (
+    accept_stations,
+    hold_stations,
+    reject_stations,
+    set_station_password,
+    station_saved,
+)
 
 DECISIONS = {
     RegistrationStatus.ACCEPTED: accept_stations,
@@ -103,10 +109,10 @@ class StationAdmin(CommandingAdmin, PanelPage, BackOfficeAdmin):
     @display(description="Connection", ordering="disconnected_at")
     def connection(self, station: Station) -> SafeString:
         if getattr(station, "online_now", False):
-            return cells.badge("Online", cells.GOOD)
+            return badge("Online", GOOD)
         if station.connected_at is None:
-            return cells.badge("Never", cells.PLAIN, "It has never connected")
-        return cells.badge("Offline", cells.BAD)
+            return badge("Never", PLAIN, "It has never connected")
+        return badge("Offline", BAD)
 
     @display(description="Status", ordering="registration_status")
     def registration(self, station: Station) -> SafeString:
@@ -114,7 +120,7 @@ class StationAdmin(CommandingAdmin, PanelPage, BackOfficeAdmin):
 
     @display(description="Last seen", ordering="last_seen_at")
     def last_seen(self, station: Station) -> SafeString:
-        return cells.ago(station.last_seen_at)
+        return ago(station.last_seen_at)
 
     @display(description="Hardware", ordering="vendor")
     def hardware(self, station: Station) -> SafeString:
@@ -124,20 +130,20 @@ class StationAdmin(CommandingAdmin, PanelPage, BackOfficeAdmin):
     @display(description="Clock", ordering="clock_drift_s")
     def clock(self, station: Station) -> str:
         off = station.clock_drift_s is not None and abs(station.clock_drift_s) > MAX_DRIFT_S
-        text = cells.drift(station.clock_drift_s)
-        return cells.badge(text, cells.UNSURE, "More than a minute off") if off else text
+        text = drift(station.clock_drift_s)
+        return badge(text, UNSURE, "More than a minute off") if off else text
 
     @display(description="Charging")
     def open_transactions(self, station: Station) -> str:
-        return _counted(station, "open_transaction_count", cells.NEWS)
+        return _counted(station, "open_transaction_count", NEWS)
 
     @display(description="Faults")
     def faults(self, station: Station) -> str:
-        return _counted(station, "faulted_count", cells.BAD)
+        return _counted(station, "faulted_count", BAD)
 
     @display(description="Deviations")
     def deviations_seen(self, station: Station) -> str:
-        return _counted(station, "deviation_count", cells.UNSURE)
+        return _counted(station, "deviation_count", UNSURE)
 
     # Saving
 
@@ -225,7 +231,7 @@ class StationAdmin(CommandingAdmin, PanelPage, BackOfficeAdmin):
 
 def _counted(station: Station, name: str, kind: str) -> str:
     count = getattr(station, name, 0)
-    return cells.badge(count, kind) if count else cells.NOTHING
+    return badge(count, kind) if count else NOTHING
 
 
 STATION_PANELS += [

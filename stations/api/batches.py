@@ -27,16 +27,15 @@ from evcharging.api.views import ListViewSet, ReadViewSet, valid
 from stations.api.commands import MAX_QUEUE_S, PayloadField, invalid_payload
 from stations.models import CommandBatch, CommandBatchItem, CommandVia, Station
 from stations.selectors import UnknownFilter, batch_progress, stations_matching
-from stations.services import (
+from stations.services.batches import (
     BatchNotRunning,
-    CommandRefused,
-    InvalidPayload,
     NothingToRetry,
     create_batch,
     resume_batch,
     retry_batch,
     stop_batch,
 )
+from stations.services.commands import CommandRefused, InvalidPayload
 
 MAX_NAMED = 10_000
 

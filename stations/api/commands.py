@@ -21,7 +21,13 @@ from evcharging.api.views import ListViewSet, ReadViewSet, valid
 from stations.api.filters import StationFilter
 from stations.models import Command, CommandStatus, CommandVia, Station
 from stations.selectors import wait_until_ended
-from stations.services import CommandNotWaiting, CommandRefused, InvalidPayload, cancel_command, request_command
+from stations.services.commands import (
+    CommandNotWaiting,
+    CommandRefused,
+    InvalidPayload,
+    cancel_command,
+    request_command,
+)
 
 MAX_WAIT_S = 60.0
 MAX_QUEUE_S = 30 * 86_400

@@ -10,8 +10,8 @@ from django_redis import get_redis_connection
 from stations.models import Boot, Deviation, Notice, RefusedConnection, Station
 from stations.selectors import presence_key
 from stations.signals import station_changed
-from tests.back_office import findings, messages, page, queries_grow, staff, words
-from tests.factories import make_station, start
+from tests.support.back_office import findings, messages, page, queries_grow, staff, words
+from tests.support.factories import make_station, start
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/stations/station/"

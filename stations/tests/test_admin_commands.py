@@ -13,9 +13,9 @@ from id_tags.models import LocalListUpdate
 from stations.admin.commanding import form_class, operations
 from stations.models import Command, CommandBatch, ConfigurationKey, Station
 from stations.operations import OPERATIONS
-from stations.services import advance_batches
-from tests.back_office import messages, page, queries_grow, staff, words
-from tests.factories import make_station
+from stations.services.batches import advance_batches
+from tests.support.back_office import messages, page, queries_grow, staff, words
+from tests.support.factories import make_station
 
 pytestmark = pytest.mark.django_db
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"

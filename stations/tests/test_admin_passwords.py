@@ -8,8 +8,8 @@ from django.contrib.sessions.models import Session
 
 from stations.models import Station
 from stations.passwords import verify_password
-from tests.back_office import messages, page, staff
-from tests.factories import make_station
+from tests.support.back_office import messages, page, staff
+from tests.support.factories import make_station
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/stations/station/"

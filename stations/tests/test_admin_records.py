@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from stations.models import Boot, CertificateRequest, Deviation, Notice, RefusedConnection, Station
-from tests.back_office import messages, page, queries_grow, staff, words
-from tests.factories import make_station
+from tests.support.back_office import messages, page, queries_grow, staff, words
+from tests.support.factories import make_station
 
 pytestmark = pytest.mark.django_db
 MARKUP = "<script>x</script>"

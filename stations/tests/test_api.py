@@ -10,8 +10,8 @@ from connectors.models import Connector
 from stations.models import Boot, Deviation, RefusedConnection, Station
 from stations.passwords import verify_password
 from stations.selectors import presence_key
-from tests.api import Program, errors, name, queries_grow
-from tests.factories import NOON, make_station, start
+from tests.support.api import Program, errors, name, queries_grow
+from tests.support.factories import NOON, make_station, start
 
 pytestmark = pytest.mark.django_db
 

@@ -9,9 +9,9 @@ from django_redis import get_redis_connection
 
 from stations.models import Command, CommandBatch, ConfigurationKey, Station
 from stations.selectors import presence_key
-from stations.services import advance_batches
-from tests.api import Program, errors, queries_grow
-from tests.factories import make_station
+from stations.services.batches import advance_batches
+from tests.support.api import Program, errors, queries_grow
+from tests.support.factories import make_station
 
 pytestmark = pytest.mark.django_db
 SOFT = {"action": "Reset", "payload": {"type": "Soft"}}
@@ -120,7 +120,7 @@ def test_idempotency_key_sends_once(program):
 
 def test_command_of_an_id_is_requested_once():
     """What a process that was cut off between its command and its answer did is found again."""
-    from stations.services import request_command
+    from stations.services.commands import request_command
 
     station, pk = online(), uuid4()
     facts = {"requested_by": "x", "via": "api", "now": timezone.now(), "command_id": pk}

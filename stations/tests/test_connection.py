@@ -8,20 +8,19 @@ from django.test.utils import CaptureQueriesContext
 
 from stations.models import Boot, RefusalReason, RegistrationStatus, Station
 from stations.passwords import hash_password
-from stations.services import (
+from stations.services.connection import (
     Attempt,
-    BootMessage,
     Credentials,
     Leave,
     connect_known_stations,
     connect_station,
     disconnect_stations,
     owns_station,
-    record_boots,
     touch_stations,
 )
+from stations.services.reports import BootMessage, record_boots
 from stations.types import BootReport
-from tests.factories import NOON, make_station
+from tests.support.factories import NOON, make_station
 
 pytestmark = pytest.mark.django_db
 BOOT = BootReport("Acme", "X", "", "", "2", "", "", "", "")

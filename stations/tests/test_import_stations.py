@@ -11,11 +11,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from openpyxl import Workbook
 
+from stations.import_table import MAX_LENGTHS
 from stations.models import Station
 from stations.passwords import verify_password
 from stations.signals import station_changed
-from stations.station_table import MAX_LENGTHS
-from tests.factories import NOON, make_station
+from tests.support.factories import NOON, make_station
 
 pytestmark = pytest.mark.django_db
 KEY = "0123456789abcdef0123456789abcdef"

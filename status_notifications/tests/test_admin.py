@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from stations.models import Station
 from status_notifications.models import StatusNotification
-from status_notifications.services import StatusMessage, record_statuses
+from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
-from tests.back_office import page, queries_grow, staff, words
-from tests.factories import make_station
+from tests.support.back_office import page, queries_grow, staff, words
+from tests.support.factories import make_station
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/status_notifications/statusnotification/"

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from status_notifications.models import StatusNotification
-from status_notifications.services import StatusMessage, record_statuses
+from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
-from tests.api import ROOT, Program, errors, queries_grow
-from tests.factories import NOON, make_station
+from tests.support.api import ROOT, Program, errors, queries_grow
+from tests.support.factories import NOON, make_station
 
 pytestmark = pytest.mark.django_db
 DAY = {"since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"}

@@ -7,9 +7,9 @@ import pytest
 from connectors.models import Connector
 from stations.models import Station
 from status_notifications.models import StatusCode, StatusNotification
-from status_notifications.services import StatusMessage, record_statuses
+from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
-from tests.factories import NOON, make_station
+from tests.support.factories import NOON, make_station
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storage]
 

@@ -6,10 +6,10 @@ import pytest
 
 from evcharging.db.timescale import is_hypertable
 from status_notifications.models import StatusNotification
-from status_notifications.services import StatusMessage, record_statuses
+from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.storage import apply_retention
 from status_notifications.types import StatusReport
-from tests.factories import NOON, make_station
+from tests.support.factories import NOON, make_station
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storage]
 

@@ -14,13 +14,13 @@ import psycopg
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from evcharging.gateway.tests.raw_client import Client
 from id_tags.models import IdTag
 from stations.models import Station
-from tests.cases.raw import upgraded
-from tests.charger import Charger
-from tests.factories import make_id_tag, make_station
-from tests.live_server import LiveServer, libpq_url
+from tests.support.charger import Charger
+from tests.support.factories import make_id_tag, make_station
+from tests.support.live_server import LiveServer, libpq_url
+from tests.support.raw import upgraded
+from tests.support.raw_client import Client
 
 Start = Callable[..., LiveServer]
 

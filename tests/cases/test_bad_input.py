@@ -13,16 +13,16 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from connectors.models import Connector
-from evcharging.gateway.tests.raw_client import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Client
 from id_tags.models import IdTag, UnknownIdTag
 from meter.models import MeterValue
 from stations.models import Deviation, Station
-from tests.cases.payloads import ago, meter_values, sample, start, status, stop
-from tests.cases.raw import upgraded
-from tests.cases.waiting import until
-from tests.charger import Charger
-from tests.factories import make_id_tag, make_station
-from tests.live_server import LiveServer
+from tests.support.charger import Charger
+from tests.support.factories import make_id_tag, make_station
+from tests.support.live_server import LiveServer
+from tests.support.payloads import ago, meter_values, sample, start, status, stop
+from tests.support.raw import upgraded
+from tests.support.raw_client import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Client
+from tests.support.waiting import until
 from transactions.models import Mark, OrphanMessage, Transaction
 
 Plug = Callable[..., Charger]

@@ -8,10 +8,10 @@ import pytest
 
 from id_tags.models import IdTag
 from stations.models import Command, ConfigurationKey, Station
-from stations.services import CommandRefused, request_command
-from tests.cases.payloads import start, stop
-from tests.cases.waiting import until
-from tests.charger import Charger
+from stations.services.commands import CommandRefused, request_command
+from tests.support.charger import Charger
+from tests.support.payloads import start, stop
+from tests.support.waiting import until
 from transactions.models import ChargingProfile, CompositeSchedule
 from transactions.services.charging_profiles import request_set_charging_profile
 

@@ -9,11 +9,17 @@ from typing import Any
 import pytest
 
 from stations.models import Command, Deviation, Station
-from stations.services import CommandNotWaiting, CommandRefused, InvalidPayload, cancel_command, request_command
-from tests.cases.payloads import status
-from tests.cases.waiting import until
-from tests.charger import Charger
-from tests.factories import make_station
+from stations.services.commands import (
+    CommandNotWaiting,
+    CommandRefused,
+    InvalidPayload,
+    cancel_command,
+    request_command,
+)
+from tests.support.charger import Charger
+from tests.support.factories import make_station
+from tests.support.payloads import status
+from tests.support.waiting import until
 
 Plug = Callable[..., Charger]
 

@@ -11,12 +11,13 @@ from django.conf import settings
 from websockets.exceptions import InvalidStatus
 
 from stations.models import Command, ConfigurationKey, Station
-from stations.services import CommandRefused, InvalidPayload, request_command, request_configuration
-from stations.services import set_station_password as set_password
-from tests.cases.waiting import until
-from tests.charger import Charger
-from tests.factories import make_station
-from tests.live_server import LiveServer, libpq_url
+from stations.services.commands import CommandRefused, InvalidPayload, request_command
+from stations.services.configuration import request_configuration
+from stations.services.enrolment import set_station_password as set_password
+from tests.support.charger import Charger
+from tests.support.factories import make_station
+from tests.support.live_server import LiveServer, libpq_url
+from tests.support.waiting import until
 
 Plug = Callable[..., Charger]
 OLD, NEW = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba98765432100f0f0f0f"

@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from evcharging.gateway.tests.raw_client import UPGRADE, Client
 from evcharging.jobs.periodic import maintain
 from id_tags.models import UnknownIdTag
 from stations.models import RefusedConnection, Station
-from stations.services import accept_refused_identity, accept_stations, reject_stations
-from tests.cases.payloads import start, status
-from tests.cases.raw import OCPP16, basic, handshake
-from tests.cases.waiting import until
-from tests.charger import Charger
-from tests.factories import make_id_tag, make_station
-from tests.live_server import LiveServer
+from stations.services.enrolment import accept_stations, reject_stations
+from stations.services.refusals import accept_refused_identity
+from tests.support.charger import Charger
+from tests.support.factories import make_id_tag, make_station
+from tests.support.live_server import LiveServer
+from tests.support.payloads import start, status
+from tests.support.raw import OCPP16, basic, handshake
+from tests.support.raw_client import UPGRADE, Client
+from tests.support.waiting import until
 from transactions.models import Transaction
 
 Plug = Callable[..., Charger]

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from evcharging.gateway.tests.raw_client import ACCEPT, TEXT, UPGRADE, Client, Response
 from stations.models import RefusedConnection, Station
 from stations.passwords import hash_password
-from tests.cases.raw import OCPP16, basic, handshake, upgraded
-from tests.cases.waiting import until
-from tests.charger import Charger
-from tests.factories import make_station
-from tests.live_server import LiveServer
+from tests.support.charger import Charger
+from tests.support.factories import make_station
+from tests.support.live_server import LiveServer
+from tests.support.raw import OCPP16, basic, handshake, upgraded
+from tests.support.raw_client import ACCEPT, TEXT, UPGRADE, Client, Response
+from tests.support.waiting import until
 
 CHALLENGE = b'Basic realm="OCPP", charset="UTF-8"'
 HEX_KEY = "a1b2c3d4e5f60718293a4b5c6d7e8f90"

@@ -10,16 +10,16 @@ import pytest
 import redis
 from django.conf import settings
 
-from evcharging.gateway.tests.raw_client import PING, PONG, TEXT, Client
 from stations.models import Station
 from stations.selectors import online_ids, presence_key
-from stations.services import station_saved
-from tests.cases.payloads import ago, start, status, text
-from tests.cases.raw import upgraded
-from tests.cases.waiting import until
-from tests.charger import Charger
-from tests.factories import make_id_tag, make_station
-from tests.live_server import LiveServer
+from stations.services.enrolment import station_saved
+from tests.support.charger import Charger
+from tests.support.factories import make_id_tag, make_station
+from tests.support.live_server import LiveServer
+from tests.support.payloads import ago, start, status, text
+from tests.support.raw import upgraded
+from tests.support.raw_client import PING, PONG, TEXT, Client
+from tests.support.waiting import until
 from transactions.models import Mark, Transaction
 
 Plug = Callable[..., Charger]

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from id_tags.local_lists import request_local_list
 from id_tags.models import IdTag, IdTagGroup, LocalList, LocalListUpdate
+from id_tags.services.local_lists import request_local_list
 from stations.models import Command, ConfigurationKey, Station
-from stations.services import CommandRefused, request_command
-from tests.cases.waiting import until
-from tests.charger import Charger
-from tests.factories import make_id_tag
+from stations.services.commands import CommandRefused, request_command
+from tests.support.charger import Charger
+from tests.support.factories import make_id_tag
+from tests.support.waiting import until
 
 Send = Callable[..., LocalListUpdate]
 

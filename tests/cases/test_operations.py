@@ -12,10 +12,10 @@ from evcharging.ocpp16_schemas import SCHEMAS, status_words
 from id_tags.models import IdTag
 from stations.models import Command, Station
 from stations.operations import OPERATIONS
-from stations.services import CommandRefused, request_command
-from tests.cases.payloads import start, status, stop
-from tests.cases.waiting import until
-from tests.charger import Charger
+from stations.services.commands import CommandRefused, request_command
+from tests.support.charger import Charger
+from tests.support.payloads import start, status, stop
+from tests.support.waiting import until
 
 Plug = Callable[..., Charger]
 AT = "2030-01-01T00:00:00Z"

@@ -9,11 +9,12 @@ import pytest
 
 from id_tags.models import IdTag
 from stations.models import Command, Station
-from stations.services import CommandRefused, request_command, tidy_follow_ups
-from tests.cases.payloads import ago, start, status, stop
-from tests.cases.waiting import until
-from tests.charger import Charger
-from tests.factories import make_id_tag, make_station
+from stations.services.commands import CommandRefused, request_command
+from stations.services.follow_ups import tidy_follow_ups
+from tests.support.charger import Charger
+from tests.support.factories import make_id_tag, make_station
+from tests.support.payloads import ago, start, status, stop
+from tests.support.waiting import until
 from transactions.models import ChargingProfile, Transaction
 from transactions.services.remote import request_remote_start, request_remote_stop
 

@@ -9,11 +9,11 @@ import pytest
 
 from id_tags.models import IdTag, IdTagGroup
 from stations.models import Command, Station
-from stations.services import CommandRefused, request_command
-from tests.cases.payloads import start, status
-from tests.cases.waiting import until
-from tests.charger import Charger
-from tests.factories import make_id_tag
+from stations.services.commands import CommandRefused, request_command
+from tests.support.charger import Charger
+from tests.support.factories import make_id_tag
+from tests.support.payloads import start, status
+from tests.support.waiting import until
 from transactions.models import Reservation, Transaction
 from transactions.services.reservation_ends import expire_reservations
 from transactions.services.reservations import request_cancel_reservation, request_reservation

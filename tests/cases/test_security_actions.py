@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from stations.models import CertificateRequest, Notice, Station
-from tests.cases.payloads import ago, text
-from tests.charger import Charger
+from tests.support.charger import Charger
+from tests.support.payloads import ago, text
 
 CSR = (
     "-----BEGIN CERTIFICATE REQUEST-----\n"

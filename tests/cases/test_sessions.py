@@ -13,12 +13,12 @@ from connectors.models import Connector
 from id_tags.models import IdTag, IdTagGroup, UnknownIdTag
 from meter.models import MeterValue
 from stations.models import Boot, Station
-from stations.services import accept_stations, hold_stations
+from stations.services.enrolment import accept_stations, hold_stations
 from status_notifications.models import StatusNotification
-from tests.cases.payloads import BOOT, ago, meter_values, sample, start, status, stop, text
-from tests.cases.waiting import until
-from tests.charger import Charger
-from tests.factories import make_id_tag, make_station
+from tests.support.charger import Charger
+from tests.support.factories import make_id_tag, make_station
+from tests.support.payloads import BOOT, ago, meter_values, sample, start, status, stop, text
+from tests.support.waiting import until
 from transactions.models import Closing, Mark, OrphanMessage, Transaction
 
 Plug = Callable[..., Charger]

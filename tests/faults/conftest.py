@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.system import WholeSystem
-from tests.whole_systems import fill_as_used
+from tests.support.whole_systems import fill_as_used
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.retrying_charger import RetryingCharger, Session
-from tests.stored_sessions import SAMPLES, TRANSACTIONS, Query, expected_samples, expected_transactions
+from tests.support.retrying_charger import RetryingCharger, Session
+from tests.support.stored_sessions import SAMPLES, TRANSACTIONS, Query, expected_samples, expected_transactions
 
 SAMPLES_PER_SESSION = 4
 ROWS_PER_MESSAGE = 2

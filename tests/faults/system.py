@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from evcharging.embedded.servers import EmbeddedServers
 from tests.faults.points import connected
-from tests.live_server import LiveServer
-from tests.stored_sessions import add_id_tag
+from tests.support.live_server import LiveServer
+from tests.support.stored_sessions import add_id_tag
 
 TABLES = """
     SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables

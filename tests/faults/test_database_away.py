@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.system import WholeSystem, frozen
-from tests.retrying_charger import RetryingCharger, make_session
-from tests.stored_sessions import assert_stored_exactly
+from tests.support.retrying_charger import RetryingCharger, make_session
+from tests.support.stored_sessions import assert_stored_exactly
 
 TRY_AGAIN_LATER = 1013
 HOLD_S = 2.0

@@ -7,8 +7,8 @@ import pytest
 
 from tests.faults.points import POINTS, FaultPoint, Hold, When, hold_at
 from tests.faults.system import WholeSystem
-from tests.retrying_charger import RetryingCharger, Session, make_session
-from tests.stored_sessions import assert_stored_exactly
+from tests.support.retrying_charger import RetryingCharger, Session, make_session
+from tests.support.stored_sessions import assert_stored_exactly
 
 
 async def _session_with_a_kill(

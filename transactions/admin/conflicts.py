@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from evcharging.back_office import display as cells
+from evcharging.back_office.display import link, literal, wh, when
 from evcharging.back_office.filters import PeriodFilter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
 from transactions.models import StopConflict
@@ -22,19 +22,19 @@ class StopConflictAdmin(ReadOnlyAdmin):
 
     @display(description="Received", ordering="received_at")
     def received(self, conflict: StopConflict) -> SafeString:
-        return cells.when(conflict.received_at)
+        return when(conflict.received_at)
 
     @display(description="Transaction")
     def of_transaction(self, conflict: StopConflict) -> SafeString:
-        return cells.link(conflict.transaction)
+        return link(conflict.transaction)
 
     @display(description="Station")
     def of_station(self, conflict: StopConflict) -> SafeString:
-        return cells.link(conflict.transaction.station)
+        return link(conflict.transaction.station)
 
     @display(description="Applied meter stop")
     def applied(self, conflict: StopConflict) -> str:
-        return cells.wh(conflict.transaction.meter_stop)
+        return wh(conflict.transaction.meter_stop)
 
     @display(description="Said")
     def said(self, conflict: StopConflict) -> str:
@@ -42,4 +42,4 @@ class StopConflictAdmin(ReadOnlyAdmin):
 
     @display(description="Message")
     def message(self, conflict: StopConflict) -> SafeString:
-        return cells.literal(str(conflict.payload))
+        return literal(str(conflict.payload))

@@ -16,15 +16,14 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
-from evcharging.back_office import display as cells
 from evcharging.back_office.confirmation import ReasonForm, ask
+from evcharging.back_office.display import NEWS, UNSURE, at, badge, link, literal, wh, when
 from evcharging.back_office.filters import PeriodFilter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
-from transactions.admin.words import ORPHAN_KINDS
+from transactions.admin.badges import ORPHAN_KINDS
 from transactions.models import OrphanKind, OrphanMessage, OrphanState, Transaction
 from transactions.selectors import adoption_candidates
-from transactions.services import adopt_orphan, dismiss_orphan
-from transactions.services.orphans import OrphanAlreadyResolved, OrphanDoesNotFit
+from transactions.services.orphans import OrphanAlreadyResolved, OrphanDoesNotFit, adopt_orphan, dismiss_orphan
 
 
 class StateFilter(DropdownFilter):
@@ -100,36 +99,36 @@ class OrphanMessageAdmin(ReadOnlyAdmin):
 
     @display(description="Received", ordering="received_at")
     def received(self, orphan: OrphanMessage) -> SafeString:
-        return cells.when(orphan.received_at)
+        return when(orphan.received_at)
 
     @display(description="Station", ordering="station__identity")
     def of_station(self, orphan: OrphanMessage) -> SafeString:
-        return cells.link(orphan.station)
+        return link(orphan.station)
 
     @display(description="Kind", ordering="kind")
     def kind_word(self, orphan: OrphanMessage) -> SafeString:
         is_stop = orphan.kind == OrphanKind.STOP
-        return cells.badge(orphan.get_kind_display(), cells.UNSURE if is_stop else cells.NEWS)
+        return badge(orphan.get_kind_display(), UNSURE if is_stop else NEWS)
 
     @display(description="Reported id", ordering="transaction_ref")
     def reference(self, orphan: OrphanMessage) -> SafeString:
-        return cells.literal(orphan.transaction_ref, 24)
+        return literal(orphan.transaction_ref, 24)
 
     @display(description="Tag", ordering="id_tag")
     def tag(self, orphan: OrphanMessage) -> SafeString:
-        return cells.literal(orphan.id_tag, 24)
+        return literal(orphan.id_tag, 24)
 
     @display(description="Meter stop", ordering="meter_stop")
     def register(self, orphan: OrphanMessage) -> str:
-        return cells.wh(orphan.meter_stop)
+        return wh(orphan.meter_stop)
 
     @display(description="State", ordering="state")
     def condition(self, orphan: OrphanMessage) -> SafeString:
-        return cells.badge(orphan.get_state_display(), ORPHAN_KINDS[OrphanState(orphan.state)], orphan.resolution_note)
+        return badge(orphan.get_state_display(), ORPHAN_KINDS[OrphanState(orphan.state)], orphan.resolution_note)
 
     @display(description="Transaction")
     def given_to(self, orphan: OrphanMessage) -> SafeString:
-        return cells.link(orphan.transaction)
+        return link(orphan.transaction)
 
     # Review
 
@@ -211,12 +210,12 @@ class OrphanMessageAdmin(ReadOnlyAdmin):
 
 def _facts(orphan: OrphanMessage) -> list[tuple[str, Any]]:
     return [
-        ("Station", cells.link(orphan.station)),
+        ("Station", link(orphan.station)),
         ("Kind", orphan.get_kind_display()),
-        ("Reported id", cells.literal(orphan.transaction_ref)),
-        ("Tag", cells.literal(orphan.id_tag)),
-        ("Time", cells.when(orphan.effective_at)),
-        ("Meter stop", cells.wh(orphan.meter_stop)),
+        ("Reported id", literal(orphan.transaction_ref)),
+        ("Tag", literal(orphan.id_tag)),
+        ("Time", when(orphan.effective_at)),
+        ("Meter stop", wh(orphan.meter_stop)),
     ]
 
 
@@ -225,7 +224,7 @@ def _described(row: Transaction) -> str:
         f"{row.transaction_id}",
         f"connector {row.connector.connector_id}",
         f"tag {row.id_tag or '–'}",
-        f"{cells.at(row.started_at)} → {'open' if row.stopped_at is None else cells.at(row.stopped_at)}",
+        f"{at(row.started_at)} → {'open' if row.stopped_at is None else at(row.stopped_at)}",
     ]
     if row.meter_start is not None:
         words.append(f"from {row.meter_start:,} Wh")

@@ -5,9 +5,9 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from evcharging.back_office import display as cells
+from evcharging.back_office.display import ago, at, badge, between, kwh, link, literal, wh, when
 from evcharging.back_office.panels import Finding, Panel, PanelContent
-from transactions.admin.words import ORPHAN_KINDS, marks_of, now_of, state_of
+from transactions.admin.badges import ORPHAN_KINDS, marks_of, now_of, state_of
 from transactions.models import Closing, EstimateCause, Mark, OrphanState, Transaction
 from transactions.selectors import stale_since
 
@@ -19,15 +19,15 @@ def facts(row: Transaction) -> list[tuple[str, Any]]:
     end = row.stopped_at or timezone.now()
     register = row.last_register_wh if row.meter_stop is None else row.meter_stop
     return [
-        ("Station", cells.link(row.station)),
-        ("Connector", cells.link(row.connector, row.connector.connector_id)),
-        ("Tag", cells.link(row.tag) if row.tag else cells.literal(row.id_tag)),
-        ("Started", cells.when(row.started_at)),
-        ("Stopped", cells.when(row.stopped_at)),
-        ("Duration", cells.between(row.started_at, end)),
-        ("Energy", cells.kwh(row.energy_wh)),
-        ("Register", f"{cells.wh(row.meter_start) or '?'} → {cells.wh(register) or '?'}"),
-        ("Last message", cells.ago(row.last_message_at)),
+        ("Station", link(row.station)),
+        ("Connector", link(row.connector, row.connector.connector_id)),
+        ("Tag", link(row.tag) if row.tag else literal(row.id_tag)),
+        ("Started", when(row.started_at)),
+        ("Stopped", when(row.stopped_at)),
+        ("Duration", between(row.started_at, end)),
+        ("Energy", kwh(row.energy_wh)),
+        ("Register", f"{wh(row.meter_start) or '?'} → {wh(register) or '?'}"),
+        ("Last message", ago(row.last_message_at)),
     ]
 
 
@@ -36,16 +36,16 @@ def overview(request: HttpRequest, row: Transaction) -> PanelContent:
     shown = facts(row)
     if row.started_by_command is not None:
         command = row.started_by_command
-        shown.append(("Started by", cells.link(command, f"{command} of {command.requested_by}")))
+        shown.append(("Started by", link(command, f"{command} of {command.requested_by}")))
     reservation = row.reservations.first()
     if reservation is not None:
-        shown.append(("Reservation", cells.link(reservation)))
+        shown.append(("Reservation", link(reservation)))
     if row.stop_reason or row.stop_id_tag:
         shown.append(("Stop reason", row.stop_reason))
     if row.estimate_cause:
         shown += [
-            ("Estimated end", cells.when(row.estimated_stopped_at)),
-            ("Estimated energy", cells.kwh(row.estimated_energy_wh)),
+            ("Estimated end", when(row.estimated_stopped_at)),
+            ("Estimated energy", kwh(row.estimated_energy_wh)),
             ("Estimated because", EstimateCause(row.estimate_cause).label),
         ]
     if row.closed_by:
@@ -73,7 +73,7 @@ def findings(row: Transaction) -> list[Finding]:
         differs = row.energy_wh - row.estimated_energy_wh
         found.append(Finding("info", f"The reported end replaced an estimate, by {differs / 1000:+.3f} kWh."))
     if row.is_open and row.last_message_at < stale_since(timezone.now()):
-        silent = cells.between(row.last_message_at, timezone.now())
+        silent = between(row.last_message_at, timezone.now())
         found.append(Finding("warning", f"Open, but nothing was heard of it for {silent}."))
     if row.energy_wh is None:
         found.append(Finding("warning", "Its energy is unknown: the start carried no meter reading."))
@@ -90,11 +90,11 @@ def conflicts(request: HttpRequest, row: Transaction) -> PanelContent:
             "headers": ["Received", "Meter stop", "Time", "Reason", "Message"],
             "rows": [
                 [
-                    cells.link(conflict, cells.at(conflict.received_at)),
+                    link(conflict, at(conflict.received_at)),
                     conflict.payload.get("meterStop", ""),
                     conflict.payload.get("timestamp", ""),
                     conflict.payload.get("reason", ""),
-                    cells.literal(str(conflict.payload)),
+                    literal(str(conflict.payload)),
                 ]
                 for conflict in latest
             ],
@@ -108,10 +108,10 @@ def orphans(request: HttpRequest, row: Transaction) -> PanelContent:
     """Messages without a usable id that were found to belong to it."""
     rows = [
         [
-            cells.link(orphan, cells.at(orphan.received_at)),
+            link(orphan, at(orphan.received_at)),
             orphan.get_kind_display(),
-            cells.literal(orphan.transaction_ref),
-            cells.badge(orphan.get_state_display(), ORPHAN_KINDS[OrphanState(orphan.state)]),
+            literal(orphan.transaction_ref),
+            badge(orphan.get_state_display(), ORPHAN_KINDS[OrphanState(orphan.state)]),
             orphan.resolved_by or "the system",
             orphan.resolution_note,
         ]

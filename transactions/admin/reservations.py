@@ -10,7 +10,20 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 
-from evcharging.back_office import display as cells
+from evcharging.back_office.display import (
+    BAD,
+    GOOD,
+    NEWS,
+    PLAIN,
+    ago,
+    badge,
+    duration,
+    link,
+    list_url,
+    literal,
+    shortened,
+    when,
+)
 from evcharging.back_office.filters import PeriodFilter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
 from evcharging.back_office.panels import Panel, PanelContent
@@ -28,27 +41,27 @@ from transactions.models import (
 )
 
 KINDS = {
-    ReservationStatus.REQUESTED: cells.NEWS,
-    ReservationStatus.ACTIVE: cells.GOOD,
-    ReservationStatus.REFUSED: cells.BAD,
-    ReservationStatus.USED: cells.GOOD,
+    ReservationStatus.REQUESTED: NEWS,
+    ReservationStatus.ACTIVE: GOOD,
+    ReservationStatus.REFUSED: BAD,
+    ReservationStatus.USED: GOOD,
 }
 PROFILE_KINDS = {
-    ProfileStatus.REQUESTED: cells.NEWS,
-    ProfileStatus.ACTIVE: cells.GOOD,
-    ProfileStatus.REFUSED: cells.BAD,
+    ProfileStatus.REQUESTED: NEWS,
+    ProfileStatus.ACTIVE: GOOD,
+    ProfileStatus.REFUSED: BAD,
 }
 LATEST = 8
 
 
 def state_of(row: Reservation) -> SafeString:
     text = row.get_status_display() + (f": {row.result_status}" if row.status == ReservationStatus.REFUSED else "")
-    return cells.badge(text, KINDS.get(ReservationStatus(row.status), cells.PLAIN))
+    return badge(text, KINDS.get(ReservationStatus(row.status), PLAIN))
 
 
 def profile_state_of(row: ChargingProfile) -> SafeString:
     text = row.get_status_display() + (f": {row.result_status}" if row.status == ProfileStatus.REFUSED else "")
-    return cells.badge(text, PROFILE_KINDS.get(ProfileStatus(row.status), cells.PLAIN))
+    return badge(text, PROFILE_KINDS.get(ProfileStatus(row.status), PLAIN))
 
 
 def limits_of(schedule: Any, unit: str) -> str:
@@ -58,9 +71,9 @@ def limits_of(schedule: Any, unit: str) -> str:
     for period in periods[:5] if isinstance(periods, list) else []:
         if not isinstance(period, dict):
             continue  # a station's composite schedule may hold anything
-        start, limit = period.get("startPeriod", 0), cells.shortened(str(period.get("limit")), 20)
+        start, limit = period.get("startPeriod", 0), shortened(str(period.get("limit")), 20)
         is_later = isinstance(start, int) and start > 0
-        words.append(f"from {cells.duration(start)} on {limit} {unit}" if is_later else f"{limit} {unit}")
+        words.append(f"from {duration(start)} on {limit} {unit}" if is_later else f"{limit} {unit}")
     return ", ".join(words) + (" …" if isinstance(periods, list) and len(periods) > 5 else "")
 
 
@@ -100,11 +113,11 @@ class ReservationAdmin(ReadOnlyAdmin):
 
     @display(description="Station", ordering="station__identity")
     def of_station(self, row: Reservation) -> SafeString:
-        return cells.link(row.station)
+        return link(row.station)
 
     @display(description="Until", ordering="expires_at")
     def until(self, row: Reservation) -> SafeString:
-        return cells.when(row.expires_at)
+        return when(row.expires_at)
 
     @display(description="State", ordering="status")
     def state(self, row: Reservation) -> SafeString:
@@ -112,7 +125,7 @@ class ReservationAdmin(ReadOnlyAdmin):
 
     @display(description="Used by")
     def used_by(self, row: Reservation) -> SafeString:
-        return cells.link(row.transaction)
+        return link(row.transaction)
 
 
 @admin.register(ChargingProfile)
@@ -138,7 +151,7 @@ class ChargingProfileAdmin(ReadOnlyAdmin):
 
     @display(description="Station", ordering="station__identity")
     def of_station(self, row: ChargingProfile) -> SafeString:
-        return cells.link(row.station)
+        return link(row.station)
 
     @display(description="Limits")
     def limits(self, row: ChargingProfile) -> str:
@@ -160,11 +173,11 @@ class CompositeScheduleAdmin(ReadOnlyAdmin):
 
     @display(description="Received", ordering="received_at")
     def received(self, row: CompositeSchedule) -> SafeString:
-        return cells.when(row.received_at)
+        return when(row.received_at)
 
     @display(description="Station", ordering="station__identity")
     def of_station(self, row: CompositeSchedule) -> SafeString:
-        return cells.link(row.station)
+        return link(row.station)
 
     @display(description="Limits")
     def limits(self, row: CompositeSchedule) -> str:
@@ -174,7 +187,7 @@ class CompositeScheduleAdmin(ReadOnlyAdmin):
 def reservations_of(request: HttpRequest, station: Station) -> PanelContent:
     """The latest reservations of a station."""
     rows = [
-        [cells.link(row), row.connector_id, cells.literal(row.id_tag, 24), cells.when(row.expires_at), state_of(row)]
+        [link(row), row.connector_id, literal(row.id_tag, 24), when(row.expires_at), state_of(row)]
         for row in station.reservations.order_by("-pk")[:LATEST]
     ]
     return PanelContent(
@@ -182,7 +195,7 @@ def reservations_of(request: HttpRequest, station: Station) -> PanelContent:
             "headers": ["Id", "Connector", "Tag", "Until", "State"],
             "rows": rows,
             "empty": "Nothing was ever reserved here.",
-            "more_url": cells.list_url("transactions.reservation", station__id__exact=station.pk),
+            "more_url": list_url("transactions.reservation", station__id__exact=station.pk),
         }
     )
 
@@ -192,7 +205,7 @@ def profiles_of(request: HttpRequest, station: Station) -> PanelContent:
     active = station.charging_profiles.filter(status__in=(ProfileStatus.ACTIVE, ProfileStatus.REQUESTED))
     rows = [
         [
-            cells.link(row),
+            link(row),
             row.connector_id,
             row.purpose,
             row.stack_level,
@@ -204,16 +217,14 @@ def profiles_of(request: HttpRequest, station: Station) -> PanelContent:
     latest = station.composite_schedules.order_by("-received_at").first()
     if latest is not None:
         unit = str(latest.schedule.get("chargingRateUnit", ""))
-        when = cells.ago(latest.received_at)
-        rows.append(
-            [cells.link(latest, "Composite"), latest.connector_id, "", "", limits_of(latest.schedule, unit), when]
-        )
+        age = ago(latest.received_at)
+        rows.append([link(latest, "Composite"), latest.connector_id, "", "", limits_of(latest.schedule, unit), age])
     return PanelContent(
         {
             "headers": ["Id", "Connector", "Purpose", "Level", "Limits", "State"],
             "rows": rows,
             "empty": "It was given no charging profile.",
-            "more_url": cells.list_url("transactions.chargingprofile", station__id__exact=station.pk),
+            "more_url": list_url("transactions.chargingprofile", station__id__exact=station.pk),
         }
     )
 

@@ -20,19 +20,18 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import action, display
 
-from evcharging.back_office import display as cells
 from evcharging.back_office.confirmation import ReasonForm, ask
+from evcharging.back_office.display import BAD, badge, kwh, link, literal, unbroken, when
 from evcharging.back_office.filters import PeriodFilter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
 from evcharging.back_office.panels import PanelPage
 from stations.admin.commanding import COMMAND_PERMISSION
 from stations.admin.commands import reverse_query
 from transactions.admin import panels
-from transactions.admin.words import marks_of, now_of, state_of
+from transactions.admin.badges import marks_of, now_of, state_of
 from transactions.models import Mark, Transaction
 from transactions.selectors import matching
-from transactions.services import close_transaction
-from transactions.services.closing import TransactionNotOpen
+from transactions.services.closing import TransactionNotOpen, close_transaction
 
 
 class MarkFilter(DropdownFilter):
@@ -119,7 +118,7 @@ class TransactionAdmin(PanelPage, ReadOnlyAdmin):
 
     @display(description="Station", ordering="station__identity")
     def of_station(self, row: Transaction) -> SafeString:
-        return cells.link(row.station)
+        return link(row.station)
 
     @display(description="Conn.", ordering="connector__connector_id")
     def outlet(self, row: Transaction) -> int:
@@ -127,26 +126,26 @@ class TransactionAdmin(PanelPage, ReadOnlyAdmin):
 
     @display(description="Tag", ordering="id_tag_folded")
     def tag_text(self, row: Transaction) -> SafeString:
-        text = cells.literal(row.id_tag, 24)
+        text = literal(row.id_tag, 24)
         if row.accepted:
             return text
-        return format_html("{} {}", text, cells.badge(row.id_tag_info.get("status", "refused"), cells.BAD))
+        return format_html("{} {}", text, badge(row.id_tag_info.get("status", "refused"), BAD))
 
     @display(description="Started", ordering="started_at")
     def started(self, row: Transaction) -> SafeString:
-        return cells.when(row.started_at)
+        return when(row.started_at)
 
     @display(description="Stopped", ordering="stopped_at")
     def stopped(self, row: Transaction) -> SafeString:
-        return cells.when(row.stopped_at)
+        return when(row.stopped_at)
 
     @display(description="Energy", ordering="energy_wh")
     def energy(self, row: Transaction) -> SafeString:
-        return cells.unbroken(cells.kwh(row.energy_wh))
+        return unbroken(kwh(row.energy_wh))
 
     @display(description="Now")
     def now(self, row: Transaction) -> SafeString:
-        return cells.unbroken(now_of(row))
+        return unbroken(now_of(row))
 
     @display(description="State", ordering="closing")
     def state(self, row: Transaction) -> SafeString:

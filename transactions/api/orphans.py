@@ -18,8 +18,7 @@ from evcharging.api.serializers import NoteSerializer, RowSerializer, WholeNumbe
 from evcharging.api.views import ReadViewSet, valid
 from stations.api.filters import StationFilter
 from transactions.models import OrphanKind, OrphanMessage, OrphanState, Transaction
-from transactions.services import adopt_orphan, dismiss_orphan
-from transactions.services.orphans import OrphanAlreadyResolved, OrphanDoesNotFit
+from transactions.services.orphans import OrphanAlreadyResolved, OrphanDoesNotFit, adopt_orphan, dismiss_orphan
 
 
 class OrphanSerializer(RowSerializer):

@@ -18,8 +18,7 @@ from evcharging.api.views import ReadViewSet, valid
 from id_tags.models import fold_id_tag
 from stations.api.filters import StationFilter
 from transactions.models import Closing, Mark, Transaction
-from transactions.services import close_transaction
-from transactions.services.closing import TransactionNotOpen
+from transactions.services.closing import TransactionNotOpen, close_transaction
 
 
 class TransactionSerializer(RowSerializer):

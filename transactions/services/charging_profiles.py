@@ -8,7 +8,8 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from stations.models import Command, ConfigurationKey
-from stations.services import CommandRefused, integer_value, request_command
+from stations.services.commands import CommandRefused, request_command
+from stations.services.configuration import integer_value
 from transactions.charging_rules import BadProfile, Limits, check_profile, read_instant
 from transactions.models import ChargingProfile, ProfileStatus, Transaction
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from connectors.services import set_last_meter_stop
+from connectors.services.states import set_last_meter_stop
 from evcharging.events import publish
 from transactions.models import Closing, EstimateCause, Mark, Transaction
 from transactions.signals import transactions_stopped

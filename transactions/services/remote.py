@@ -11,7 +11,8 @@ from connectors.models import Connector, ConnectorStatus
 from id_tags.models import fold_id_tag
 from id_tags.selectors import authorize
 from stations.models import Command, CommandStatus, FollowUp
-from stations.services import CommandRefused, complete_follow_up, request_command, stations_awaiting
+from stations.services.commands import CommandRefused, request_command
+from stations.services.follow_ups import complete_follow_up, stations_awaiting
 from transactions.charging_rules import BadProfile, check_remote_start_profile
 from transactions.models import Closing, EstimateCause, Transaction
 from transactions.services.charging_profiles import keep_started_profile, limits_of, next_profile_id

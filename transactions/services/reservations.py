@@ -9,7 +9,7 @@ from connectors.models import Connector
 from evcharging.db.advisory_locks import lock_reservations_of
 from id_tags.models import IdTag, fold_id_tag
 from stations.models import Command
-from stations.services import CommandRefused, request_command
+from stations.services.commands import CommandRefused, request_command
 from transactions.charging_rules import read_instant
 from transactions.models import HELD, Reservation, Transaction
 

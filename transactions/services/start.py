@@ -9,12 +9,13 @@ from django.db.models import Q
 
 from connectors.models import Connector
 from connectors.selectors import only_connector_id
-from connectors.services import lock_connector
+from connectors.services.states import lock_connector
 from evcharging.events import publish
 from id_tags.models import fold_id_tag
-from id_tags.services import lock_for_start, note_unknown_id_tag
+from id_tags.services.tags import lock_for_start
+from id_tags.services.unknown_tags import note_unknown_id_tag
 from id_tags.types import Authorization
-from stations.services import owns_station
+from stations.services.connection import owns_station
 from stations.timing import LATEST_AHEAD, effective_time
 from transactions.models import Closing, Mark, Transaction
 from transactions.services.closing import estimate_end, publish_stopped

@@ -10,8 +10,8 @@ from django.db import transaction
 from connectors.models import Connector
 from evcharging.events import emit
 from id_tags.selectors import authorize
-from id_tags.services import note_unknown_id_tag
-from stations.services import owns_station
+from id_tags.services.unknown_tags import note_unknown_id_tag
+from stations.services.connection import owns_station
 from stations.timing import effective_time
 from transactions.models import Closing, Mark, StopConflict, Transaction
 from transactions.services.closing import ReportedEnd, end_as_reported

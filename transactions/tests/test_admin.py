@@ -6,12 +6,12 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
-from meter.services import MeterMessage, record_readings
+from meter.services.readings import MeterMessage, record_readings
 from stations.models import Station
-from tests.back_office import findings, messages, page, queries_grow, staff, words
-from tests.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
+from tests.support.back_office import findings, messages, page, queries_grow, staff, words
+from tests.support.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
 from transactions.models import StopConflict, Transaction
-from transactions.services import close_stale
+from transactions.services.closing import close_stale
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/transactions/transaction/"

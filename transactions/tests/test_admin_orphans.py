@@ -6,12 +6,12 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from meter.models import MeterValue
-from meter.services import MeterMessage, record_readings
+from meter.services.readings import MeterMessage, record_readings
 from stations.models import Station
-from tests.back_office import findings, messages, page, queries_grow, staff, words
-from tests.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
+from tests.support.back_office import findings, messages, page, queries_grow, staff, words
+from tests.support.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
 from transactions.models import OrphanMessage, Transaction
-from transactions.services import adopt_orphan, dismiss_orphan
+from transactions.services.orphans import adopt_orphan, dismiss_orphan
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/transactions/orphanmessage/"

@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from stations.models import Command, Station
-from tests.back_office import page, queries_grow, staff, words
-from tests.commanding import answered, make_online_station, request
-from tests.factories import make_id_tag, make_station, start, transaction_of
+from tests.support.back_office import page, queries_grow, staff, words
+from tests.support.commanding import answered, make_online_station, request
+from tests.support.factories import make_id_tag, make_station, start, transaction_of
 from transactions.models import ChargingProfile, CompositeSchedule, Reservation, Transaction
 
 pytestmark = pytest.mark.django_db

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.api import Program, errors, queries_grow
-from tests.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
+from tests.support.api import Program, errors, queries_grow
+from tests.support.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
 from transactions.models import OrphanMessage, Transaction
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from stations.models import Command, Station
-from tests.api import Program, queries_grow
-from tests.factories import make_id_tag, make_station, start, transaction_of
+from tests.support.api import Program, queries_grow
+from tests.support.factories import make_id_tag, make_station, start, transaction_of
 from transactions.models import ChargingProfile, CompositeSchedule, Reservation
 
 pytestmark = pytest.mark.django_db

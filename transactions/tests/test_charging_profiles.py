@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from stations.models import Command, Station
-from stations.services import CommandRefused
-from tests.commanding import answer, answered, failed, make_online_station, request, send, unanswered
-from tests.factories import make_id_tag, start, stop, transaction_of
+from stations.services.commands import CommandRefused
+from tests.support.commanding import answer, answered, failed, make_online_station, request, send, unanswered
+from tests.support.factories import make_id_tag, start, stop, transaction_of
 from transactions.charging_rules import BadProfile, Limits, check_profile, read_instant
 from transactions.models import ChargingProfile, CompositeSchedule, Transaction
 from transactions.services.charging_profiles import limits_of, request_set_charging_profile

@@ -15,10 +15,10 @@ from django.db import connection
 from openpyxl import load_workbook
 
 from evcharging.tables.writers import XlsxWriter
-from tests.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
-from tests.live_server import REPOSITORY, LiveServer
+from tests.support.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
+from tests.support.live_server import REPOSITORY, LiveServer
+from transactions.export import COLUMNS
 from transactions.models import Transaction
-from transactions.transaction_table import COLUMNS
 
 
 def export(file: Path, *options: str) -> str:
@@ -174,7 +174,7 @@ def test_xlsx_goes_on_in_a_further_sheet(tmp_path):
 
 def test_file_is_replaced_whole_or_not_at_all(three, file, monkeypatch):
     file.write_text("before")
-    monkeypatch.setattr("transactions.transaction_table._CHUNK", 1)
+    monkeypatch.setattr("transactions.export._CHUNK", 1)
 
     def fail(cells: object) -> None:
         raise OSError(28, "No space left on device")

@@ -10,7 +10,7 @@ from django_redis import get_redis_connection
 from evcharging.ocpp16_schemas import request_error
 from stations.models import Command, Station
 from stations.selectors import presence_key
-from tests.factories import make_id_tag, make_station, start, transaction_of
+from tests.support.factories import make_id_tag, make_station, start, transaction_of
 from transactions.models import ChargingProfile, Reservation
 
 pytestmark = pytest.mark.django_db

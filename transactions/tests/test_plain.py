@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from connectors.models import Connector
 from id_tags.models import IdTagGroup
 from stations.models import Station
-from tests.commanding import request
-from tests.factories import (
+from tests.support.commanding import request
+from tests.support.factories import (
     NOON,
     make_id_tag,
     make_station,
@@ -28,17 +28,17 @@ from tests.factories import (
     transaction_of,
 )
 from transactions.models import Mark, Reservation, Transaction
-from transactions.services import (
+from transactions.services.batched_starts import record_plain_starts
+from transactions.services.batched_stops import record_plain_stops
+from transactions.services.closing import close_transaction
+from transactions.services.readings import (
     RunningValue,
-    close_transaction,
     forget_known_transactions,
     known_transaction,
-    record_plain_starts,
-    record_plain_stops,
-    start_transaction,
-    stop_transaction,
     update_running_values,
 )
+from transactions.services.start import start_transaction
+from transactions.services.stop import stop_transaction
 from transactions.signals import transactions_stopped
 from transactions.types import StartMessage, StopMessage, Stopped
 

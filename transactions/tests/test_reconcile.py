@@ -13,12 +13,14 @@ from django.utils import timezone
 
 from connectors.models import Connector
 from meter.models import MeterValue
-from meter.services import MeterMessage, record_readings
+from meter.services.readings import MeterMessage, record_readings
 from stations.models import Station
-from tests.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
+from tests.support.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
 from transactions.invariants import INVARIANTS, broken_invariants
 from transactions.models import Mark, OrphanKind, OrphanMessage, Transaction
-from transactions.services import adopt_fitting_orphans, close_transaction, dismiss_orphan, fitting_orphans
+from transactions.services.closing import close_transaction
+from transactions.services.orphans import dismiss_orphan
+from transactions.services.reconciling import adopt_fitting_orphans, fitting_orphans
 
 LATER = NOON + timedelta(hours=20)
 

@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from connectors.models import Connector
 from stations.models import Command, ConfigurationKey, Station
-from stations.services import CommandRefused, tidy_follow_ups
-from tests.commanding import answer, answered, end, failed, make_online_station, request, send, unanswered
-from tests.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
+from stations.services.commands import CommandRefused
+from stations.services.follow_ups import tidy_follow_ups
+from tests.support.commanding import answer, answered, end, failed, make_online_station, request, send, unanswered
+from tests.support.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
 from transactions.models import ChargingProfile, Transaction
-from transactions.services import close_transaction
+from transactions.services.closing import close_transaction
 from transactions.services.remote import link_started, request_remote_start, request_remote_stop
 from transactions.types import Started
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 from connectors.models import Connector
 from id_tags.models import IdTagGroup
 from stations.models import Command, Station
-from stations.services import CommandRefused
-from tests.commanding import answer, answered, failed, make_online_station, request, send, unanswered
-from tests.factories import make_id_tag, make_station, start, transaction_of
+from stations.services.commands import CommandRefused
+from tests.support.commanding import answer, answered, failed, make_online_station, request, send, unanswered
+from tests.support.factories import make_id_tag, make_station, start, transaction_of
 from transactions.models import Reservation
 from transactions.services.reservation_ends import expire_reservations
 from transactions.services.reservations import request_cancel_reservation, request_reservation

@@ -7,9 +7,9 @@ import pytest
 
 from id_tags.models import IdTagGroup, UnknownIdTag
 from stations.models import Station
-from tests.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
+from tests.support.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
 from transactions.models import Closing, Mark, Transaction
-from transactions.services import ConnectionSuperseded
+from transactions.services.start import ConnectionSuperseded
 
 pytestmark = pytest.mark.django_db
 

@@ -6,17 +6,11 @@ import pytest
 
 from id_tags.models import IdTagGroup
 from stations.models import Station
-from tests.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
+from tests.support.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
 from transactions.models import Closing, Mark, OrphanMessage, OrphanState, StopConflict, Transaction
-from transactions.services import (
-    ConnectionSuperseded,
-    adopt_orphan,
-    close_stale,
-    close_transaction,
-    dismiss_orphan,
-)
-from transactions.services.closing import TransactionNotOpen
-from transactions.services.orphans import OrphanAlreadyResolved, OrphanDoesNotFit
+from transactions.services.closing import TransactionNotOpen, close_stale, close_transaction
+from transactions.services.orphans import OrphanAlreadyResolved, OrphanDoesNotFit, adopt_orphan, dismiss_orphan
+from transactions.services.start import ConnectionSuperseded
 
 pytestmark = pytest.mark.django_db
 

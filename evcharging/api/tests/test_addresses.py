@@ -8,8 +8,8 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from evcharging.api.services import create_api_token
-from tests.factories import make_station
-from tests.live_server import LiveServer
+from tests.support.factories import make_station
+from tests.support.live_server import LiveServer
 
 NAMES = {"a%2Fb": "a/b", "a%252Fb": "a%2Fb", "100%25": "100%", "%C3%84": "Ä", "%3Fx": "?x", "a+b": "a+b"}
 BROKEN = ("%", "%2", "%zz", "a%00b", "%FF", "%ED%A0%80", "%C0%AF", "%u0041")

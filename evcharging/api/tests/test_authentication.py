@@ -11,8 +11,8 @@ from evcharging.api.models import ApiToken
 from evcharging.api.services import create_api_token, revoke_api_token
 from evcharging.api.tokens import generate_token
 from id_tags.models import IdTag
-from tests.api import ROOT, Program
-from tests.factories import make_id_tag, make_station
+from tests.support.api import ROOT, Program
+from tests.support.factories import make_id_tag, make_station
 
 pytestmark = pytest.mark.django_db
 TAGS = ROOT + "id-tags/"

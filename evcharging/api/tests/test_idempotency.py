@@ -11,8 +11,8 @@ from evcharging.api.tests.broken_table import DIVISION_BY_ZERO, broken
 from evcharging.jobs.periodic import maintain
 from id_tags.models import IdTag
 from stations.models import Command
-from tests.api import Program
-from tests.factories import make_id_tag, make_station
+from tests.support.api import Program
+from tests.support.factories import make_id_tag, make_station
 
 pytestmark = pytest.mark.django_db
 TAG = {"id_tag": "T", "note": "x"}

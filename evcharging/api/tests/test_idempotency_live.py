@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from evcharging.api.services import create_api_token
-from tests.live_server import LiveServer
+from tests.support.live_server import LiveServer
 
 SENDERS, TAGS = 8, 5
 

@@ -8,8 +8,8 @@ from django.test import Client, override_settings
 
 from evcharging.api.parsers import MAX_BODY_BYTES
 from evcharging.api.tests.broken_table import DIVISION_BY_ZERO, SHUTDOWN, broken
-from tests.api import ROOT, Program, errors
-from tests.factories import make_id_tag
+from tests.support.api import ROOT, Program, errors
+from tests.support.factories import make_id_tag
 
 pytestmark = pytest.mark.django_db
 

@@ -11,8 +11,8 @@ from pytest_django import DjangoDbBlocker
 
 from evcharging.api.services import create_api_token
 from stations.services.editing import create_station
-from tests.factories import make_id_tag, start
-from tests.live_server import LiveServer
+from tests.support.factories import make_id_tag, start
+from tests.support.live_server import LiveServer
 
 # All but positive_data_acceptance: no schema can say what a signed cursor is, or which commands OCPP has.
 CHECKS = (

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.test import Client, override_settings
 
 from evcharging.api import throttling
-from tests.api import ROOT, Program
-from tests.live_server import free_port
+from tests.support.api import ROOT, Program
+from tests.support.live_server import free_port
 
 pytestmark = pytest.mark.django_db
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from evcharging.api.models import ApiToken
 from evcharging.api.tokens import looks_like_token
-from tests.api import ROOT, Program
-from tests.back_office import page, staff
-from tests.live_server import REPOSITORY
+from tests.support.api import ROOT, Program
+from tests.support.back_office import page, staff
+from tests.support.live_server import REPOSITORY
 
 ADMIN = "/admin/api/apitoken/"
 

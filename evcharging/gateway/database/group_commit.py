@@ -10,9 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from evcharging.gateway.database import thread_pool as domain
 from evcharging.gateway.database.deadlines import Patience
-from evcharging.gateway.database.thread_pool import DatabaseAway
+from evcharging.gateway.database.thread_pool import FIRST_RETRY_S, LAST_RETRY_S, DatabaseAway, in_thread
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -96,18 +95,18 @@ class Lane(Generic[Item, Result]):
         return batch
 
     async def _commit(self, batch: list[Waiting[Item, Result]]) -> None:
-        delay_s = domain.FIRST_RETRY_S
+        delay_s = FIRST_RETRY_S
         loop = asyncio.get_running_loop()
         while batch:
             try:
                 # A database that hangs must not hold its charger longer than one that is down.
                 async with asyncio.timeout_at(max(self._patience.deadline(entry.since) for entry in batch)):
-                    stored = await domain.call(self._store, [entry.item for entry in batch])
+                    stored = await in_thread(self._store, [entry.item for entry in batch])
             except (DatabaseAway, TimeoutError) as error:
                 batch = self._expire(batch, loop.time(), error)
                 if batch:
                     await asyncio.sleep(delay_s)
-                    delay_s = min(delay_s * 2, domain.LAST_RETRY_S)
+                    delay_s = min(delay_s * 2, LAST_RETRY_S)
             except Exception as error:
                 await self._commit_one_by_one(batch, error)
                 return

@@ -1,9 +1,9 @@
 """The one bridge from async code to the ORM: a small pool of threads with persistent connections.
 
-A database that is away is not an error here: `committed` waits for it and runs the function again, whole, for
+A database that is away is not an error here: `until_committed` waits for it and runs the function again, whole, for
 DB_HOLD_S seconds. Everything that comes through is therefore safe to run twice.
 
-Half of the threads are for `committed`, so that those who wait for it do not stand before the batches of everybody.
+Half of the threads are for `until_committed`, so that single services that wait never hold up the batches.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class DatabaseAway(Exception):
     """PostgreSQL did not take the transaction, or nobody knows whether it did."""
 
 
-async def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a service or selector once in the pool.
 
     :raises DatabaseAway: the connection failed, or the transaction was a victim (deadlock, fail-over).
@@ -51,7 +51,7 @@ async def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R
     return await asyncio.get_running_loop().run_in_executor(_pool, partial(_run, partial(function, *args, **kwargs)))
 
 
-async def committed(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+async def until_committed(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a service until it has committed, a few at a time; wait for it as `waiting.Patience` says.
 
     :raises DatabaseAway: the time is over; whether it committed is unknown.
@@ -65,20 +65,20 @@ async def committed(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
     if not await turns.take(since):
         raise DatabaseAway("no answer in time")
     try:
-        result = await _until_committed(patience.deadline(since), partial(function, *args, **kwargs))
+        result = await _retried(patience.deadline(since), partial(function, *args, **kwargs))
     finally:
         turns.give_back()
     patience.get_on(asyncio.get_running_loop().time())
     return result
 
 
-async def _until_committed(deadline: float, function: Callable[[], R]) -> R:
+async def _retried(deadline: float, function: Callable[[], R]) -> R:
     retries = Retries(deadline)
     lost_race = False
     while True:
         try:
             async with asyncio.timeout_at(deadline):
-                return await call(function)
+                return await in_thread(function)
         except TimeoutError as error:
             raise DatabaseAway("no answer in time") from error
         except DatabaseAway as error:

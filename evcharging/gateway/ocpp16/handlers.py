@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evcharging.gateway.database import thread_pool as domain
+from evcharging.gateway.database.thread_pool import until_committed
 from evcharging.gateway.ocpp16 import translate
 from evcharging.gateway.ocppj.deviations import Applied
 from id_tags.selectors import authorize
-from id_tags.services import note_unknown_id_tag
+from id_tags.services.unknown_tags import note_unknown_id_tag
 from id_tags.types import Authorization
-from meter.services import MeterMessage
-from stations import services as stations
-from stations.services import BootMessage
-from status_notifications.services import StatusMessage
-from transactions import services as transactions
-from transactions.services import ConnectionSuperseded
+from meter.services.readings import MeterMessage
+from stations.services.reports import BootMessage, record_certificate_request, record_data_transfer, record_notice
+from status_notifications.services.statuses import StatusMessage
+from transactions.services.start import ConnectionSuperseded
+from transactions.services.start import start_transaction as store_start
+from transactions.services.stop import stop_transaction as store_stop
 from transactions.types import StartMessage, StopMessage
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ async def authorize_id_tag(message: Message) -> Answer:
     """Authorize, OCPP 1.6 §4.1."""
     station_id = message.charge_point.station.station_id
     id_tag = message.payload["idTag"]
-    authorization = await domain.committed(_authorize, id_tag, station_id, message.received_at)
+    authorization = await until_committed(_authorize, id_tag, station_id, message.received_at)
     return Answer({"idTagInfo": authorization.id_tag_info()})
 
 
@@ -122,7 +122,7 @@ async def start_transaction(message: Message) -> Answer:
     )
     started = await charge_point.process.start_lane.submit(start)
     if started is None:
-        started = await domain.committed(transactions.start_transaction, **start._asdict())
+        started = await until_committed(store_start, **start._asdict())
     if charge_point.station.response_delay_ms:
         await asyncio.sleep(charge_point.station.response_delay_ms / 1000)
     return Answer(
@@ -149,7 +149,7 @@ async def stop_transaction(message: Message) -> Answer:
     )
     stopped = await charge_point.process.stop_lane.submit(stop)
     if stopped is None:
-        stopped = await domain.committed(transactions.stop_transaction, **stop._asdict())
+        stopped = await until_committed(store_stop, **stop._asdict())
     if stopped.transaction_id is None or stopped.transaction_id != report.transaction_id:
         logger.warning(
             "%s stopped transaction %s, which it does not have: %s",
@@ -189,8 +189,8 @@ async def data_transfer(message: Message) -> Answer:
     """DataTransfer, OCPP 1.6 §4.3: no vendor's messages are understood yet; all are stored."""
     transfer = translate.data_transfer(message.payload)
     name = f"{transfer.vendor_id} {transfer.message_id}".strip()
-    await domain.committed(
-        stations.record_data_transfer,
+    await until_committed(
+        record_data_transfer,
         station_id=message.charge_point.station.station_id,
         unique_id=message.unique_id,
         payload=message.original,
@@ -203,8 +203,8 @@ async def data_transfer(message: Message) -> Answer:
 async def progress(message: Message, kind: str) -> Answer:
     """A progress notification of firmware, diagnostics or logs (OCPP 1.6 §4.4, §4.5, security white paper)."""
     report = translate.progress(kind, message.payload)
-    await domain.committed(
-        stations.record_notice,
+    await until_committed(
+        record_notice,
         station_id=message.charge_point.station.station_id,
         kind=kind,
         unique_id=message.unique_id,
@@ -219,8 +219,8 @@ async def progress(message: Message, kind: str) -> Answer:
 async def security_event_notification(message: Message) -> Answer:
     """SecurityEventNotification, security white paper."""
     event = translate.security_event(message.payload, zone=message.charge_point.zone, deviations=message.deviations)
-    await domain.committed(
-        stations.record_notice,
+    await until_committed(
+        record_notice,
         station_id=message.charge_point.station.station_id,
         kind="SecurityEventNotification",
         unique_id=message.unique_id,
@@ -235,8 +235,8 @@ async def security_event_notification(message: Message) -> Answer:
 
 async def sign_certificate(message: Message) -> Answer:
     """SignCertificate, security white paper: the request is kept; nothing signs yet."""
-    await domain.committed(
-        stations.record_certificate_request,
+    await until_committed(
+        record_certificate_request,
         station_id=message.charge_point.station.station_id,
         csr=translate.sign_certificate(message.payload).csr,
         received_at=message.received_at,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from evcharging.gateway.charge_point import ChargePoint
-from stations.services import ConnectedStation
+from stations.services.connection import ConnectedStation
 from transactions.types import StartAnswer
 
 STATION = ConnectedStation(1, "CP", 1, "Accepted", True, "UTC", "", 300, 60, 900, 0, "", False, None)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 
-from evcharging.gateway.tests.raw_client import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 from evcharging.gateway.websocket.framing import BoundedWebSocket, unmask
 from evcharging.gateway.websocket.framing import frame as server_frame
+from tests.support.raw_client import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 from daphne.ws_protocol import WebSocketFactory  # isort:skip  (after the module that chooses the reactor)
 

@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from evcharging.gateway.tests.raw_client import (
+from tests.support.raw_client import (
     ACCEPT,
     BINARY,
     CLOSE,

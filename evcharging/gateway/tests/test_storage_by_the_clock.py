@@ -7,9 +7,9 @@ import pytest
 
 from evcharging.jobs.periodic import remove_old_rows, roll_up_samples
 from meter.models import DayRollup, MeterValue
-from meter.tests.rollup_model import Sample
-from meter.tests.samples import MIDNIGHT, store
-from tests.factories import make_station
+from tests.support.factories import make_station
+from tests.support.rollup_model import Sample
+from tests.support.samples import MIDNIGHT, store
 
 
 @pytest.mark.django_db(transaction=True)

@@ -9,8 +9,13 @@ import pytest
 from django.conf import LazySettings
 from django.db import IntegrityError, OperationalError, connection
 
-from evcharging.gateway.database import thread_pool as domain
-from evcharging.gateway.database.thread_pool import DatabaseAway
+from evcharging.gateway.database.thread_pool import (
+    LIMIT_EXCEEDED,
+    DatabaseAway,
+    close_pool,
+    in_thread,
+    until_committed,
+)
 
 LIMIT = "timescaledb.max_tuples_decompressed_per_dml_transaction"
 
@@ -19,7 +24,7 @@ LIMIT = "timescaledb.max_tuples_decompressed_per_dml_transaction"
 def _pool(settings: LazySettings) -> Iterator[None]:
     """The threads end before the database of the tests goes, and while it is known how many they are."""
     yield
-    domain.close_pool()
+    close_pool()
 
 
 def refuse(sqlstate: str) -> None:
@@ -34,23 +39,23 @@ async def test_limit_of_unpacked_rows_is_lifted_and_the_transaction_run_again():
             cursor.execute("SELECT current_setting(%s, true)", [LIMIT])
             (limit,) = cursor.fetchone()
         if limit != "0":
-            refuse(domain.LIMIT_EXCEEDED)
+            refuse(LIMIT_EXCEEDED)
         return str(limit)
 
-    assert await domain.call(store) == "0"
+    assert await in_thread(store) == "0"
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("sqlstate", ["53400", "53300", "40P01"])
 async def test_what_fails_again_reads_as_a_database_that_is_away(sqlstate):
     with pytest.raises(DatabaseAway, match="tuple limit"):
-        await domain.call(refuse, sqlstate)
+        await in_thread(refuse, sqlstate)
 
 
 @pytest.mark.django_db(transaction=True)
 async def test_other_errors_are_the_callers():
     with pytest.raises(Exception, match="tuple limit") as caught:
-        await domain.call(refuse, "23505")
+        await in_thread(refuse, "23505")
     assert not isinstance(caught.value, DatabaseAway | OperationalError)
 
 
@@ -70,10 +75,10 @@ async def test_single_services_leave_half_of_the_threads_to_batches(settings: La
         with lock:
             running -= 1
 
-    asked = [asyncio.create_task(domain.committed(serve)) for _ in range(20)]
+    asked = [asyncio.create_task(until_committed(serve)) for _ in range(20)]
     await asyncio.sleep(0.1)
     if threads > 1:
-        assert await domain.call(lambda: "batch") == "batch"
+        assert await in_thread(lambda: "batch") == "batch"
     go_on.set()
     await asyncio.gather(*asked)
     assert most == max(threads // 2, 1)
@@ -87,7 +92,7 @@ async def test_single_services_wait_for_their_turn_as_long_as_others_get_on(sett
         time.sleep(0.1)
         order.append(number)
 
-    await asyncio.gather(*(domain.committed(serve, number) for number in range(9)))
+    await asyncio.gather(*(until_committed(serve, number) for number in range(9)))
     assert order == list(range(9))
 
 
@@ -95,17 +100,17 @@ async def test_single_services_are_given_up_where_nobody_gets_on(settings: LazyS
     settings.GATEWAY_DB_THREADS, settings.DB_HOLD_S = 2, 0.3
     go_on = threading.Event()
     began = time.monotonic()
-    asked = await asyncio.gather(*(domain.committed(go_on.wait, 5) for _ in range(4)), return_exceptions=True)
+    asked = await asyncio.gather(*(until_committed(go_on.wait, 5) for _ in range(4)), return_exceptions=True)
     assert {type(each) for each in asked} == {DatabaseAway}
     assert 0.29 < time.monotonic() - began < 0.6
     go_on.set()
-    assert await domain.committed(lambda: "again") == "again"
+    assert await until_committed(lambda: "again") == "again"
 
 
 async def test_turn_of_one_who_went_away_is_the_next_ones(settings: LazySettings):
     settings.GATEWAY_DB_THREADS = 2
     go_on = threading.Event()
-    first, second, third = (asyncio.create_task(domain.committed(go_on.wait, 5)) for _ in range(3))
+    first, second, third = (asyncio.create_task(until_committed(go_on.wait, 5)) for _ in range(3))
     await asyncio.sleep(0.05)
     second.cancel()
     await asyncio.sleep(0.05)
@@ -123,4 +128,4 @@ async def test_error_of_a_service_gives_its_turn_back(settings: LazySettings):
 
     for _ in range(3):
         with pytest.raises(IntegrityError):
-            await domain.committed(fail)
+            await until_committed(fail)

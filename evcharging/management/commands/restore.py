@@ -15,7 +15,7 @@ from django.db.migrations.loader import MigrationLoader
 from evcharging.atomic_files import write_private_file
 from evcharging.embedded.servers import EmbeddedServerError, EmbeddedServersInUse
 from evcharging.jobs.backups import Backup, BackupError, load_dump, load_timescale_dump, open_backup
-from transactions.services import skip_transaction_ids
+from transactions.services.start import skip_transaction_ids
 
 #: No station may be given an id again that it was given after the backup: its stop, still to come, would end another.
 SKIPPED_IDS = 1_000_000

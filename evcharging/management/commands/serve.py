@@ -12,8 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from evcharging.asgi import application
 from evcharging.gateway.shutdown import stop_gateway
 from evcharging.gateway.websocket.server import GatewayServer
-from evcharging.server import gc_tuning as garbage
-from evcharging.server import health
+from evcharging.server import gc_tuning, health
 from evcharging.server.banner import say_what_to_do_next
 from evcharging.server.listen_socket import PortTaken, bound_socket
 from evcharging.server.parent import Parent, leave_within
@@ -127,7 +126,7 @@ def _gateway_server(**options: Any) -> GatewayServer:
 
 
 def _ready() -> None:
-    garbage.settle()
+    gc_tuning.settle()
     health.mark_ready()
     logger.info("ready")
 

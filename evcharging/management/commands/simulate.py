@@ -17,10 +17,10 @@ from evcharging.simulator.life import SESSION_S, Plan
 from evcharging.simulator.runner import Unreachable, check_reachable, simulate
 from evcharging.simulator.station import id_tag_of, identity_of
 from evcharging.simulator.tally import Tally
-from id_tags.services import import_id_tag
+from id_tags.services.tags import import_id_tag
 from stations.models import RegistrationStatus
 from stations.passwords import hash_password
-from stations.services import import_station
+from stations.services.enrolment import import_station
 
 MAX_ERRORS = 20
 MAX_STATIONS = 9999

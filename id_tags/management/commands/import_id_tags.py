@@ -5,9 +5,9 @@ from datetime import datetime
 
 from evcharging.tables.import_command import ImportCommand
 from evcharging.tables.table import Imported
-from id_tags import id_tag_table
-from id_tags.bulk_import import IdTagRow, import_id_tags
+from id_tags import import_table
 from id_tags.models import fold_id_tag
+from id_tags.services.bulk_import import IdTagRow, import_id_tags
 
 
 class Command(ImportCommand[IdTagRow]):
@@ -15,10 +15,10 @@ class Command(ImportCommand[IdTagRow]):
         "Create and update id tags from a CSV or XLSX file. An empty status is Accepted; a time without an offset is "
         "UTC; a column that the file does not have leaves what is known."
     )
-    columns = id_tag_table.COLUMNS
+    columns = import_table.COLUMNS
 
     def parse(self, cells: dict[str, str]) -> IdTagRow:
-        return id_tag_table.id_tag_row(cells)
+        return import_table.id_tag_row(cells)
 
     def key(self, item: IdTagRow) -> str:
         return fold_id_tag(item.id_tag)

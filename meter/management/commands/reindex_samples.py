@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from meter.reindexing import reindex_samples
+from meter.services.reindexing import reindex_samples
 
 
 class Command(BaseCommand):

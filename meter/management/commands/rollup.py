@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from meter.rollups import roll_up
+from meter.rollups.roll_up import roll_up
 from meter.storage import has_continuous_aggregates
 
 

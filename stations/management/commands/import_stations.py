@@ -5,8 +5,8 @@ from datetime import datetime
 
 from evcharging.tables.import_command import ImportCommand
 from evcharging.tables.table import Imported
-from stations import station_table
-from stations.services.imports import StationRow, import_stations
+from stations import import_table
+from stations.services.bulk_import import StationRow, import_stations
 
 
 class Command(ImportCommand[StationRow]):
@@ -14,10 +14,10 @@ class Command(ImportCommand[StationRow]):
         "Create and update stations from a CSV or XLSX file. An empty registration_status is Accepted, an empty "
         "password leaves the station's; a column that the file does not have leaves what is known."
     )
-    columns = station_table.COLUMNS
+    columns = import_table.COLUMNS
 
     def parse(self, cells: dict[str, str]) -> StationRow:
-        return station_table.station_row(cells)
+        return import_table.station_row(cells)
 
     def key(self, item: StationRow) -> str:
         return item.identity.lower()

@@ -15,9 +15,10 @@ from tqdm import tqdm
 from stations.models import Command as StationCommand
 from stations.models import CommandBatch, CommandVia, Station
 from stations.operations import OPERATIONS
-from stations.payload_words import BadWord, payload_of
+from stations.payload_arguments import BadWord, payload_of
 from stations.selectors import BatchProgress, UnknownFilter, batch_progress, stations_matching, wait_until_ended
-from stations.services import CommandRefused, create_batch, request_command, stop_batch
+from stations.services.batches import create_batch, stop_batch
+from stations.services.commands import CommandRefused, request_command
 
 LOOK_EVERY_S = 0.5
 

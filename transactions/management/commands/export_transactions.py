@@ -16,8 +16,8 @@ from tqdm import tqdm
 from evcharging.atomic_files import whole_file
 from evcharging.tables.table import parse_time
 from evcharging.tables.writers import WRITERS
+from transactions.export import COLUMNS, UnknownStation, selected_transactions, transaction_rows
 from transactions.models import Closing, Transaction
-from transactions.transaction_table import COLUMNS, UnknownStation, selected_transactions, transaction_rows
 
 
 class Command(BaseCommand):

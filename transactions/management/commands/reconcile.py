@@ -10,7 +10,8 @@ from django.utils import timezone
 from transactions.invariants import Finding, broken_invariants
 from transactions.models import OrphanKind
 from transactions.selectors import stale_count, waiting_orphans
-from transactions.services import adopt_fitting_orphans, close_stale, fitting_orphans
+from transactions.services.closing import close_stale
+from transactions.services.reconciling import adopt_fitting_orphans, fitting_orphans
 
 
 class Command(BaseCommand):

@@ -1,0 +1,113 @@
+"""Availability of connectors: what commands may ask for, and when the statuses show it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from connectors.models import Connector
+from connectors.services.states import lock_connector
+from stations.models import Command
+from stations.services.commands import CommandRefused, request_command
+from stations.services.follow_ups import complete_follow_up
+
+
+def request_change_availability(
+    *,
+    station_id: int,
+    connector_id: int,
+    availability: str,
+    requested_by: str,
+    via: str,
+    now: datetime,
+    reason: str = "",
+    waits_s: float = 0,
+) -> Command:
+    """Ask a station to take a connector, or with 0 the whole station, into or out of service (OCPP 1.6 §5.2).
+
+    :raises CommandRefused:
+    """
+    return request_command(
+        station_id=station_id,
+        action="ChangeAvailability",
+        payload={"connectorId": connector_id, "type": availability},
+        requested_by=requested_by,
+        via=via,
+        now=now,
+        reason=reason,
+        waits_s=waits_s,
+    )
+
+
+def request_unlock_connector(
+    *, station_id: int, connector_id: int, requested_by: str, via: str, now: datetime, reason: str = ""
+) -> Command:
+    """Ask a station to unlock a cable (OCPP 1.6 §5.18); a transaction on it ends with UnlockCommand.
+
+    :raises CommandRefused:
+    """
+    return request_command(
+        station_id=station_id,
+        action="UnlockConnector",
+        payload={"connectorId": connector_id},
+        requested_by=requested_by,
+        via=via,
+        now=now,
+        reason=reason,
+    )
+
+
+def check_connector_of_command(command: Command) -> None:
+    """Refuse connectors that no station has, and to unlock what has no cable.
+
+    :raises CommandRefused:
+    """
+    connector_id = command.payload.get("connectorId")
+    if command.allows_invalid or connector_id is None:
+        return
+    if not 0 <= connector_id < 2**31:
+        raise CommandRefused(f"there is no connector {connector_id}: they are numbered from 1, and 0 is the station")
+    if command.action == "UnlockConnector" and connector_id < 1:
+        raise CommandRefused("connector 0 is the station itself: there is no cable to unlock")
+
+
+@transaction.atomic
+def want_availability(*, command: Command, now: datetime) -> None:
+    """Remember what an accepted or scheduled ChangeAvailability is to lead to; done where the status shows it already.
+
+    With connector 0 it is meant for every connector (OCPP 1.6 §5.2); what an earlier command wanted is given up.
+    """
+    connector_id, wanted = command.payload.get("connectorId"), command.payload.get("type", "")
+    if not isinstance(connector_id, int) or connector_id < 0:
+        return
+    lock_connector(station_id=command.station_id, connector_id=connector_id)
+    rows = Connector.objects.filter(station_id=command.station_id)
+    if connector_id:
+        rows = rows.filter(connector_id=connector_id)
+    for row in rows.order_by("connector_id").select_for_update(no_key=True):
+        if row.availability_command_id is not None and row.availability_command_id != command.pk:
+            complete_follow_up(
+                command_id=row.availability_command_id, note="another change followed", now=now, is_done=False
+            )
+        row.wanted_availability, row.availability_command = wanted, command
+        row.save(update_fields=["wanted_availability", "availability_command"])
+    settle_availability(station_ids=[command.station_id], now=now)
+
+
+def settle_availability(*, station_ids: Iterable[int], now: datetime) -> None:
+    """Complete the availability changes that the latest statuses show: of the connector named, or of all of them.
+
+    Connector 0 may never tell a status of its own; the others then speak for it.
+    """
+    pending = Connector.objects.filter(station_id__in=list(station_ids), availability_command__isnull=False)
+    by_command: dict[UUID, list[Connector]] = {}
+    for row in pending.order_by("station_id", "connector_id").select_for_update(no_key=True):
+        assert row.availability_command_id is not None
+        by_command.setdefault(row.availability_command_id, []).append(row)
+    for command_id, rows in by_command.items():
+        telling = [row for row in rows if row.status] if len(rows) > 1 else rows
+        if not telling or not all(row.shows_wanted_availability for row in telling):
+            continue
+        Connector.objects.filter(pk__in=[row.pk for row in rows]).update(availability_command=None)
+        complete_follow_up(command_id=command_id, note=f"shown as {telling[-1].status}", now=now)

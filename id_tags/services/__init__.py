@@ -1,0 +1,1 @@
+"""Everything that writes id tags, by subject."""

@@ -1,0 +1,142 @@
+"""The SQL that reads what samples come to: roll-ups where they are right, the samples themselves where not yet.
+
+One statement sees one state of everything: how far roll-ups have come, the roll-ups, the marks of late quarters, and
+the samples. So its result is right at every moment, and the same whether anything is rolled up or nothing.
+"""
+
+from meter.rollups import roll_up_sql as sql
+from meter.storage import DAYS_VIEW, QUARTERS_VIEW
+
+_COLUMNS = f"series_id, bucket, {sql.COLUMNS}"
+_WANTED = "series_id = ANY(%(series_ids)s::int[])"
+_ROLLED = "(SELECT rolled_until FROM progress)"
+_KEPT = "(SELECT kept_from FROM progress)"
+
+# kept_from: before it roll-ups of a day stand in for those of 15 minutes, which are gone; begin of a day.
+_PROGRESS = """
+    progress AS (
+        SELECT coalesce(max(quarters_until), '-infinity'::timestamptz) AS rolled_until,
+               coalesce(max(quarters_from), '-infinity'::timestamptz) AS kept_from
+        FROM meter_rollup_progress
+    )
+"""
+
+
+def _stored(relation: str) -> str:
+    return f"""
+        SELECT {_COLUMNS}, bucket AS middle FROM {relation}
+        WHERE {_WANTED} AND bucket >= greatest(%(since)s, {_KEPT}) AND bucket < %(until)s
+    """
+
+
+def _stored_days(relation: str) -> str:
+    # A day of UTC counts for the day of another zone that its noon is in.
+    return f"""
+        SELECT {_COLUMNS}, bucket + interval '12 hours' AS middle FROM {relation}
+        WHERE %(with_days)s AND {_WANTED} AND bucket >= %(since)s - interval '12 hours'
+          AND bucket < least(%(until)s - interval '12 hours', {_KEPT})
+    """
+
+
+_FRESH = f"""
+    SELECT series_id, {sql.bucket_of(sql.QUARTER, "effective_at")} AS bucket, {sql.OF_SAMPLES},
+           {sql.bucket_of(sql.QUARTER, "effective_at")} AS middle
+    FROM meter_values
+    WHERE {_WANTED} AND effective_at >= greatest(%(since)s, {_ROLLED}, {_KEPT}) AND effective_at < %(until)s
+      AND {sql.USABLE}
+    GROUP BY series_id, bucket
+"""
+_LATE = f"""
+    SELECT {_COLUMNS}, bucket AS middle FROM meter_rollup_late
+    CROSS JOIN LATERAL (
+        SELECT {sql.OF_SAMPLES} FROM meter_values
+        WHERE meter_values.series_id = meter_rollup_late.series_id AND {sql.USABLE}
+          AND effective_at >= bucket AND effective_at < bucket + {sql.QUARTER}
+    ) AS found
+    WHERE {_WANTED} AND bucket >= greatest(%(since)s, {_KEPT}) AND bucket < %(until)s AND samples > 0
+"""
+
+
+def _sources(continuous: bool) -> list[str]:
+    """Return the SELECTs that together have every quarter; of several rows of one, that with most samples is right."""
+    sources = [f"{_stored('meter_rollup_15m')} AND bucket < {_ROLLED}", _stored_days("meter_rollup_day"), _LATE]
+    if continuous:  # which answer for the newest quarters too
+        return [*sources, _stored(QUARTERS_VIEW), _stored_days(DAYS_VIEW)]
+    return [*sources, _FRESH]
+
+
+def _rows(continuous: bool) -> str:
+    """What was measured, merged over what is the same register in other words: context, format and unit."""
+    return f"""
+        {_PROGRESS},
+        stretches AS (
+            SELECT DISTINCT ON (series_id, bucket) * FROM ({" UNION ALL ".join(_sources(continuous))}) AS found
+            ORDER BY series_id, bucket, samples DESC
+        ),
+        measured AS (
+            SELECT connector_id, location, phase, stretches.*
+            FROM stretches JOIN meter_series ON meter_series.id = series_id
+        )
+    """
+
+
+def _before(continuous: bool) -> str:
+    """Every register's last value before the time that is asked for, wherever it is still known."""
+    relations = ["meter_rollup_15m", "meter_rollup_day"] + ([QUARTERS_VIEW, DAYS_VIEW] if continuous else [])
+    stored = " ".join(
+        f"""
+        UNION ALL (SELECT last_at, last_value FROM {relation} WHERE series_id = meter_series.id AND last_at < %(since)s
+                   AND bucket < %(since)s ORDER BY bucket DESC LIMIT 1)
+        """
+        for relation in relations
+    )
+    return f"""
+        SELECT DISTINCT ON (connector_id, location, phase) connector_id, location, phase, last_value
+        FROM meter_series CROSS JOIN LATERAL (
+            (SELECT effective_at AS last_at, value AS last_value FROM meter_values
+             WHERE series_id = meter_series.id AND effective_at < %(since)s AND {sql.USABLE}
+             ORDER BY effective_at DESC, value DESC LIMIT 1)
+            {stored}
+        ) AS known
+        WHERE id = ANY(%(series_ids)s::int[])
+        ORDER BY connector_id, location, phase, last_at DESC, last_value DESC
+    """
+
+
+def energy(continuous: bool, begins: str) -> str:
+    """Return the SELECT of (connector, location, phase, begin, Wh, whether a register fell, samples) per bucket.
+
+    Energy is what the register rose by since its last value before. Where it fell nothing was consumed, and it goes on
+    from the lower value.
+    """
+    return f"""
+        WITH {_rows(continuous)},
+        merged AS (
+            SELECT connector_id, location, phase, middle, sum(samples) AS samples,
+                   (array_agg(first_value ORDER BY first_at, first_value))[1] AS first_value,
+                   (array_agg(last_value ORDER BY last_at, last_value))[count(*)::int] AS last_value
+            FROM measured GROUP BY connector_id, location, phase, middle
+        ),
+        before AS ({_before(continuous)}),
+        steps AS (
+            SELECT merged.*, coalesce(
+                lag(merged.last_value) OVER (PARTITION BY connector_id, location, phase ORDER BY middle),
+                before.last_value, merged.first_value
+            ) AS begun
+            FROM merged LEFT JOIN before USING (connector_id, location, phase)
+        )
+        SELECT connector_id, location, phase, {begins} AS begins,
+               sum(greatest(first_value - begun, 0) + greatest(last_value - first_value, 0)),
+               bool_or(first_value < begun OR last_value < first_value), sum(samples)::int
+        FROM steps GROUP BY 1, 2, 3, 4 ORDER BY 4
+    """
+
+
+def power(continuous: bool, begins: str) -> str:
+    """Return the SELECT of (connector, location, phase, begin, mean, highest, samples) per bucket."""
+    return f"""
+        WITH {_rows(continuous)}
+        SELECT connector_id, location, phase, {begins} AS begins, sum(total) / sum(samples), max(highest),
+               sum(samples)::int
+        FROM measured GROUP BY 1, 2, 3, 4 ORDER BY 4
+    """

@@ -1,0 +1,1 @@
+"""Everything that writes meter values, by subject."""

@@ -1,0 +1,250 @@
+"""Everything that writes meter values."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import transaction
+
+from evcharging.events import emit
+from meter.models import MeterValue
+from meter.rollups.late import late_after, mark_late, quarter_of
+from meter.services.inserting import SampleRow, insert_owned_samples, insert_samples
+from meter.services.series import SeriesKey, known_series_id, series_ids
+from meter.signals import readings_stored
+from meter.types import Reading
+from stations.services.connection import current_epochs, newest_epochs
+from stations.timing import effective_time
+from transactions.services.readings import RunningValue, TransactionRef, known_transaction, resolve_refs
+
+ENERGY, POWER, SOC = "Energy.Active.Import.Register", "Power.Active.Import", "SoC"
+
+
+class MeterMessage(NamedTuple):
+    """One MeterValues message (OCPP 1.6 §4.7), its readings in canonical units.
+
+    `transaction_id` is None where the reported one is no usable id; `transaction_ref` is its text, "" for none.
+    """
+
+    station_id: int
+    epoch: int
+    connector_id: int
+    transaction_id: int | None
+    transaction_ref: str
+    readings: Sequence[Reading]
+    received_at: datetime
+    clock_drift_s: float | None
+
+
+def record_readings(*, messages: Sequence[MeterMessage]) -> list[bool]:
+    """Store a batch of messages in one database transaction; return for each whether its connection still owns the
+    station (where not, it is not stored and must not be answered).
+
+    Sends `readings_stored` for what belongs to transactions. Stored twice, a sample is there once.
+    """
+    timed = [_timed(message) for message in messages]
+    owned = _record_plain(messages, timed)
+    return _record(messages, timed) if owned is None else owned
+
+
+@transaction.atomic
+def store_transaction_data(
+    *,
+    station_id: int,
+    connector_id: int,
+    transaction_pk: int | None,
+    transaction_ref: str,
+    readings: Sequence[Reading],
+    received_at: datetime,
+    clock_drift_s: float | None,
+) -> None:
+    """Store the samples that a StopTransaction brought; they change no running value."""
+    message = MeterMessage(station_id, 0, connector_id, None, transaction_ref, readings, received_at, clock_drift_s)
+    mark_late(_insert([(message, transaction_pk, _timed(message))]))
+
+
+@transaction.atomic
+def give_samples_to_transaction(
+    *,
+    station_id: int,
+    connector_id: int,
+    transaction_ref: str,
+    since: datetime,
+    until: datetime,
+    transaction_pk: int,
+) -> int:
+    """Make stored samples that belong to no transaction the given one's; return how many."""
+    return MeterValue.objects.filter(
+        series__station_id=station_id,
+        series__connector_id=connector_id,
+        transaction=None,
+        transaction_ref=transaction_ref,
+        effective_at__range=(since, until),
+    ).update(transaction_id=transaction_pk)
+
+
+Timed = list[tuple[datetime, datetime | None, Reading]]
+
+
+def _record_plain(messages: Sequence[MeterMessage], timed: Sequence[Timed]) -> list[bool] | None:
+    """Store a batch that leaves nothing to decide, in one statement and one for its transactions; None where it is not
+    such a batch.
+
+    Its samples are in time, of series that are known, and outside of transactions or in known ones.
+    """
+    epochs = newest_epochs(messages=messages)
+    try:
+        belonging = [
+            (message, _known_transaction(message), each)
+            for message, each in zip(messages, timed, strict=True)
+            if epochs[message.station_id] == message.epoch
+        ]
+        rows, late = _rows(belonging, known_series_id)
+    except KeyError:
+        return None
+    if late or not rows:
+        return None
+    station_ids = [message.station_id for message, _, each in belonging for _ in each]
+    values = [
+        (message.station_id, running_value(pk, True, message, each))
+        for message, pk, each in belonging
+        if pk is not None
+    ]
+    with transaction.atomic() if values else nullcontext():  # one statement is a database transaction of its own
+        owned = insert_owned_samples(rows=rows, station_ids=station_ids, epochs=epochs)
+        told = [value for station_id, value in values if station_id in owned]
+        if told:
+            emit(readings_stored, MeterValue, values=told)
+    return [message.station_id in owned and epochs[message.station_id] == message.epoch for message in messages]
+
+
+def _known_transaction(message: MeterMessage) -> int | None:
+    """Return the transaction that a message names, None if it names none.
+
+    :raises KeyError: this process has not met it.
+    """
+    if not message.transaction_ref:
+        return None
+    return known_transaction(station_id=message.station_id, transaction_id=message.transaction_id)
+
+
+@transaction.atomic
+def _record(messages: Sequence[MeterMessage], timed: Sequence[Timed]) -> list[bool]:
+    epochs = current_epochs(station_ids=[message.station_id for message in messages])
+    owned = [epochs.get(message.station_id) == message.epoch for message in messages]
+    kept = [both for both, is_owned in zip(zip(messages, timed, strict=True), owned, strict=True) if is_owned]
+    if kept:
+        _store(kept)
+    return owned
+
+
+def _store(kept: Sequence[tuple[MeterMessage, Timed]]) -> None:
+    # Usable ids are looked up together; the rest, one by one, by connector and time.
+    named = [index for index, (message, _) in enumerate(kept) if message.transaction_ref]
+    refs = [_ref(*kept[index]) for index in named]
+    resolved = dict(zip(named, resolve_refs(refs=refs), strict=True)) if refs else {}
+    rows, values = [], []
+    for index, (message, timed) in enumerate(kept):
+        found = resolved.get(index)
+        rows.append((message, None if found is None else found.pk, timed))
+        if found is not None:
+            values.append(running_value(found.pk, found.is_named, message, timed))
+    late = _insert(rows)
+    if values:
+        emit(readings_stored, MeterValue, values=values)
+    mark_late(late)
+
+
+def running_value(pk: int, is_named: bool, message: MeterMessage, timed: Timed) -> RunningValue:
+    """Return the newest register, power and state of charge that a message carries.
+
+    Readings of the whole connector count; where power comes by phase only, the phases of one instant are added.
+    """
+    newest: dict[str, tuple[datetime, float]] = {}
+    phases: dict[datetime, float] = {}
+    for at, _, reading in timed:
+        name = reading.measurand
+        if reading.value is None or name not in (ENERGY, POWER, SOC):
+            continue
+        if reading.phase:
+            if name == POWER and reading.phase in ("L1", "L2", "L3"):
+                phases[at] = phases.get(at, 0.0) + reading.value
+            continue
+        if name not in newest or at >= newest[name][0]:
+            newest[name] = (at, reading.value)
+    if phases and POWER not in newest:
+        newest[POWER] = max(phases.items())
+    register_at, register_wh = newest.get(ENERGY, (None, None))
+    power_at, power_w = newest.get(POWER, (None, None))
+    soc_at, soc_percent = newest.get(SOC, (None, None))
+    return RunningValue(
+        pk, is_named, message.received_at, register_wh, register_at, power_w, power_at, soc_percent, soc_at
+    )
+
+
+def _timed(message: MeterMessage) -> Timed:
+    """Give every reading its effective time, and its reported one where that differs."""
+    timed: Timed = []
+    last_reported: datetime | None = None
+    at, differs = message.received_at, None
+    for index, reading in enumerate(message.readings):
+        if index == 0 or reading.reported_at is not last_reported:
+            last_reported = reading.reported_at
+            at, is_credible = effective_time(
+                reported_at=last_reported, received_at=message.received_at, clock_drift_s=message.clock_drift_s
+            )
+            differs = None if is_credible else last_reported
+        timed.append((at, differs, reading))
+    return timed
+
+
+def _ref(message: MeterMessage, timed: Timed) -> TransactionRef:
+    instants = [at for at, _, _ in timed] or [message.received_at]
+    return TransactionRef(
+        message.station_id,
+        message.connector_id,
+        message.transaction_id,
+        message.transaction_ref,
+        min(instants),
+        max(instants),
+        message.received_at,
+    )
+
+
+Belonging = tuple[MeterMessage, int | None, Timed]
+"""A message, the transaction (pk) that its samples belong to, and their times."""
+
+
+def _rows(
+    messages: Iterable[Belonging], series_id: Callable[[SeriesKey], int]
+) -> tuple[list[SampleRow], set[tuple[int, datetime]]]:
+    """Return the rows of samples, and the quarters of an hour (series id, begin) to which some come late.
+
+    :raises KeyError: `series_id` does not know one.
+    """
+    allowed_age = late_after()
+    new = tuple.__new__  # half the time of calling the class, for what there is most of
+    rows: list[SampleRow] = []
+    late: set[tuple[int, datetime]] = set()
+    for message, pk, timed in messages:
+        station_id, connector_id, ref = message.station_id, message.connector_id, message.transaction_ref
+        late_before = message.received_at - allowed_age
+        for at, differs, reading in timed:
+            series = series_id(new(SeriesKey, (station_id, connector_id, *reading[1:7])))
+            rows.append(new(SampleRow, (at, reading.value, differs, series, pk, ref, reading.raw)))
+            if at < late_before and reading.value is not None:
+                late.add((series, quarter_of(at)))
+    return rows, late
+
+
+def _insert(messages: Sequence[Belonging]) -> set[tuple[int, datetime]]:
+    """Store samples inside the current database transaction; return what mark_late() is to mark, as its last lock."""
+    keys = [
+        SeriesKey(message.station_id, message.connector_id, *reading[1:7])
+        for message, _, timed in messages
+        for _, _, reading in timed
+    ]
+    rows, late = _rows(messages, series_ids(keys=keys).__getitem__)
+    insert_samples(rows)
+    return late

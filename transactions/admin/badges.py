@@ -1,0 +1,48 @@
+"""How transactions are worded and coloured wherever they appear."""
+
+from collections.abc import Iterable
+
+from django.utils.safestring import SafeString
+
+from evcharging.back_office.display import GOOD, NEWS, NOTHING, PLAIN, UNSURE, badge, joined, kw, percent
+from transactions.models import Closing, EstimateCause, Mark, OrphanState, Transaction
+
+CLOSING_KINDS = {Closing.OPEN: NEWS, Closing.ESTIMATED: UNSURE, Closing.REPORTED: GOOD}
+ORPHAN_KINDS = {OrphanState.WAITING: UNSURE, OrphanState.ADOPTED: GOOD, OrphanState.DISMISSED: PLAIN}
+SHORT_MARKS = {
+    Mark.CLOCK_UNSET: "clock unset",
+    Mark.FUTURE_TIME: "future time",
+    Mark.METER_REGRESSION: "meter back",
+    Mark.METER_GAP: "meter gap",
+    Mark.OVERLAP: "overlap",
+    Mark.SUPERSEDED: "superseded",
+    Mark.ORPHAN_STOP: "orphan stop",
+    Mark.MISSING_STOP: "no stop",
+    Mark.REFUSED_TAG: "tag refused",
+    Mark.NOT_ACCEPTED: "not accepted",
+}
+
+
+def state_of(row: Transaction) -> SafeString:
+    """Return how the transaction's end is known."""
+    closing = Closing(row.closing)
+    title = EstimateCause(row.estimate_cause).label if row.estimate_cause else ""
+    return badge(closing.label, CLOSING_KINDS[closing], title)
+
+
+def marks_of(marks: Iterable[str]) -> SafeString:
+    """Return the marks as badges, each explained where it is pointed at."""
+    known = [Mark(mark) for mark in marks]
+    if not known:
+        return NOTHING
+    shown = [badge(SHORT_MARKS[mark], UNSURE, mark.label) for mark in known]
+    return joined(shown)
+
+
+def now_of(row: Transaction) -> str:
+    """Return power and state of charge of an open transaction."""
+    if not row.is_open:
+        return ""
+    words = [kw(row.power_w)] if row.power_w is not None else []
+    words += [percent(row.soc_percent)] if row.soc_percent is not None else []
+    return " · ".join(words)

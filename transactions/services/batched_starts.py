@@ -1,0 +1,281 @@
+"""Starts by the batch: those that leave nothing to decide, in a few statements whatever their number.
+
+start_transaction() has the rules and remains the one place that knows all of them. Here the facts are read for a whole
+batch under the same locks in the same order (station → connector → open transaction → tag); where they show anything
+but a new start of a known tag that may charge, on a connector that was free by then but for what the start supersedes,
+it is left to start_transaction().
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+
+from evcharging.db.prepared import columns, run_prepared
+from evcharging.events import publish
+from id_tags.models import fold_id_tag
+from id_tags.selectors import authorization_of, tags_by_folded
+from id_tags.types import Authorization
+from transactions.models import Transaction
+from transactions.services.batched import is_of_good_standing, let_go
+from transactions.services.readings import remember_transactions
+from transactions.services.start import has_gap
+from transactions.signals import transactions_started, transactions_stopped
+from transactions.types import StartAnswer, Started, StartMessage, StartReport, Stopped
+
+
+class _Candidate(NamedTuple):
+    """A start that may be plain. `place` is where it stands in the batch, `last_meter_stop` the connector's, Wh,
+    `superseded` the transaction that is open there."""
+
+    place: int
+    message: StartMessage
+    connector_pk: int
+    last_meter_stop: int | None
+    folded: str
+    superseded: int | None = None
+
+
+Accepted = tuple[_Candidate, Authorization]
+
+
+@transaction.atomic
+def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer | None]:
+    """Store the plain starts of a batch in one database transaction.
+
+    :returns: for each message its answer, or None: it is not stored, and start_transaction() decides about it.
+    """
+    answers: list[StartAnswer | None] = [None] * len(messages)
+    possible = [
+        (place, message)
+        for place, message in enumerate(messages)
+        if is_of_good_standing(message) and _is_complete(message.report)
+    ]
+    free = _lock_open(_only_free(_lock_outlets(possible)))
+    # Their groups are not locked: a start that a group limits is not plain.
+    tags = tags_by_folded(id_tags=[each.message.report.id_tag for each in free], locked=True)
+    judged = [(each, authorization_of(tags.get(each.folded), each.message.received_at)) for each in free]
+    accepted = _only_accepted(judged)
+    if not accepted:
+        let_go()
+        return answers
+    stopped = _supersede([each for each, _ in accepted if each.superseded is not None])
+    stored = _insert(accepted)
+    started = []
+    known: dict[tuple[int, int], int] = {}
+    for candidate, authorization in accepted:
+        pk, transaction_id = stored[candidate.connector_pk]
+        known[candidate.message.station_id, transaction_id] = pk
+        answers[candidate.place] = StartAnswer(transaction_id, authorization.id_tag_info(), False, True)
+        started.append(Started(pk, candidate.message.station_id, candidate.message.received_at))
+    if stopped:
+        publish(transactions_stopped, Transaction, stopped=stopped)
+    publish(transactions_started, Transaction, started=started)
+    transaction.on_commit(lambda: remember_transactions(known))  # their MeterValues come to this process
+    return answers
+
+
+def _is_complete(report: StartReport) -> bool:
+    return (
+        report.connector_id > 0
+        and report.timestamp_raw is not None
+        and report.meter_start is not None
+        and report.meter_start_raw is not None
+    )
+
+
+# The station as owns_station() holds it.
+_LOCK_OUTLETS_SQL = """
+    SELECT s.id, s.connection_epoch, c.connector_id, c.id, c.last_meter_stop_wh
+    FROM unnest(%s::bigint[], %s::int[]) AS v(station_id, connector_id)
+    JOIN stations_station s ON s.id = v.station_id
+    JOIN connectors_connector c ON c.station_id = v.station_id AND c.connector_id = v.connector_id
+    ORDER BY s.id, c.connector_id
+    FOR KEY SHARE OF s
+    FOR NO KEY UPDATE OF c
+"""
+
+
+def _lock_outlets(possible: Sequence[tuple[int, StartMessage]]) -> list[_Candidate]:
+    """Lock stations and their connectors, as far as they are known; a message of a connection that owns its station no
+    more is left out, and of several starts of a connector or a tag the first is a candidate."""
+    wanted = {(message.station_id, message.report.connector_id) for _, message in possible}
+    if not wanted:
+        return []
+    rows = run_prepared(_LOCK_OUTLETS_SQL, columns(list(wanted)))
+    outlets = {(station_id, epoch, number): (pk, last) for station_id, epoch, number, pk, last in rows}
+    candidates = []
+    taken: set[int | str] = set()
+    for index, message in possible:
+        outlet = outlets.get((message.station_id, message.epoch, message.report.connector_id))
+        folded = fold_id_tag(message.report.id_tag)
+        if outlet is not None and taken.isdisjoint((outlet[0], folded)):
+            taken |= {outlet[0], folded}
+            candidates.append(_Candidate(index, message, *outlet, folded))
+    return candidates
+
+
+_FREE_SQL = """
+    SELECT v.place,
+        (SELECT t.id FROM transactions_transaction t WHERE t.connector_id = v.connector AND t.closing = 'open')
+    FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[],
+                %s::timestamptz[], %s::bigint[])
+        AS v(place, connector, station, outlet, tag, timestamp_raw, meter_start_raw, at, reservation_id)
+    WHERE NOT EXISTS (
+        SELECT FROM transactions_transaction t
+        WHERE t.station_id = v.station AND t.reported_connector_id = v.outlet AND t.id_tag_folded = v.tag
+            AND t.start_timestamp_raw = v.timestamp_raw AND t.meter_start_raw = v.meter_start_raw
+            AND t.start_is_credible)
+    AND NOT EXISTS (
+        SELECT FROM transactions_transaction t
+        WHERE t.station_id = v.station AND t.reported_connector_id = v.outlet AND t.id_tag_folded = v.tag
+            AND t.start_timestamp_raw = v.timestamp_raw AND t.meter_start_raw = v.meter_start_raw
+            AND t.id_seen_at IS NULL)
+    AND NOT EXISTS (
+        SELECT FROM transactions_transaction t
+        WHERE t.connector_id = v.connector AND t.closing = 'open' AND t.started_at > v.at)
+    AND NOT EXISTS (
+        SELECT FROM transactions_transaction t WHERE t.connector_id = v.connector AND t.stopped_at > v.at)
+    AND NOT EXISTS (
+        SELECT FROM transactions_reservation r
+        WHERE r.station_id = v.station AND r.status IN ('requested', 'active'))
+    AND NOT EXISTS (
+        SELECT FROM transactions_reservation r
+        WHERE r.station_id = v.station AND r.reservation_id = v.reservation_id)
+"""
+
+
+def _only_free(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Leave out resends, starts on connectors that something later is on, and those a reservation is for."""
+    if not candidates:
+        return []
+    rows = [
+        (
+            each.place, each.connector_pk, each.message.station_id, each.message.report.connector_id, each.folded,
+            each.message.report.timestamp_raw, each.message.report.meter_start_raw, each.message.report.reported_at,
+            each.message.report.reservation_id,
+        )
+        for each in candidates
+    ]  # fmt: skip
+    free = dict(run_prepared(_FREE_SQL, columns(rows)))
+    return [each._replace(superseded=free[each.place]) for each in candidates if each.place in free]
+
+
+_LOCK_OPEN_SQL = """
+    SELECT id FROM transactions_transaction
+    WHERE id = ANY(%s::int[]) AND closing = 'open'
+    ORDER BY id
+    FOR NO KEY UPDATE
+"""
+
+
+def _lock_open(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Lock what is to be superseded; staff may have closed it just now, for which no connector is locked."""
+    open_ = [each.superseded for each in candidates if each.superseded is not None]
+    if not open_:
+        return candidates
+    still_open = {pk for (pk,) in run_prepared(_LOCK_OPEN_SQL, [open_])}
+    return [each if each.superseded in still_open else each._replace(superseded=None) for each in candidates]
+
+
+_COUNT_SQL = """
+    SELECT v.place,
+        (SELECT count(*) FROM transactions_transaction t
+            WHERE t.tag_id = v.tag AND t.stopped_at IS NULL AND t.accepted AND t.started_at <= v.at
+                AND t.last_message_at >= v.silent_since AND t.id IS DISTINCT FROM v.superseded)
+        + (SELECT count(*) FROM transactions_transaction t
+            WHERE t.tag_id = v.tag AND t.stopped_at > v.at AND t.accepted AND t.started_at <= v.at)
+    FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::int[])
+        AS v(place, tag, at, silent_since, superseded)
+"""
+
+
+def _only_accepted(judged: Sequence[Accepted]) -> list[Accepted]:
+    """Leave out starts of tags that may not charge, or not once more, or whose group has the limit.
+
+    What other starts of the batch supersede counts as open: where that is too many, the rules decide after the batch.
+    """
+    limited = [
+        (
+            each.place, authorization.tag_id, each.message.report.reported_at,
+            _silent_since(each.message.received_at), each.superseded,
+        )
+        for each, authorization in judged
+        if authorization.limit is not None
+    ]  # fmt: skip
+    counts = dict(run_prepared(_COUNT_SQL, columns(limited))) if limited else {}
+    return [
+        (each, authorization)
+        for each, authorization in judged
+        if authorization.is_accepted
+        and authorization.limit_group_id is None
+        and (authorization.limit is None or counts[each.place] < authorization.limit)
+    ]
+
+
+def _silent_since(received_at: datetime) -> datetime:
+    return received_at - timedelta(hours=settings.TX_STALE_H)
+
+
+_SUPERSEDE_SQL = """
+    UPDATE transactions_transaction AS t SET
+        closing = 'estimated', estimate_cause = 'superseded',
+        stopped_at = LEAST(COALESCE(t.last_register_at, t.started_at), v.at),
+        estimated_stopped_at = LEAST(COALESCE(t.last_register_at, t.started_at), v.at),
+        estimated_energy_wh = t.energy_wh, power_w = NULL,
+        marks = ARRAY(
+            SELECT DISTINCT mark COLLATE "C"
+            FROM unnest(t.marks || ARRAY['superseded', 'missing_stop']::varchar[]) AS mark
+            ORDER BY 1)
+    FROM unnest(%s::int[], %s::timestamptz[]) AS v(pk, at)
+    WHERE t.id = v.pk
+    RETURNING t.id, t.station_id, t.transaction_id
+"""
+
+
+def _supersede(candidates: Sequence[_Candidate]) -> list[Stopped]:
+    """End, as far as is known, the locked transactions that these starts show to be over."""
+    if not candidates:
+        return []
+    ends = [(each.superseded, each.message.report.reported_at) for each in candidates]
+    rows = run_prepared(_SUPERSEDE_SQL, columns(ends))
+    return [Stopped(*row) for row in rows]
+
+
+_INSERT_SQL = """
+    INSERT INTO transactions_transaction
+        (station_id, connector_id, reported_connector_id, id_tag, id_tag_folded, tag_id, id_tag_info, reservation_id,
+         start_timestamp_raw, meter_start_raw, meter_start, started_at, start_reported_at, start_received_at,
+         last_message_at, marks,
+         accepted, start_is_credible, closing, energy_wh, stop_reason, stop_id_tag, estimate_cause, closed_by,
+         close_note)
+    SELECT v.station, v.connector, v.outlet, v.id_tag, v.folded, v.tag, v.info::jsonb, v.reservation_id,
+        v.timestamp_raw, v.meter_start_raw, v.meter_start, v.at, v.at, v.received_at,
+        v.received_at, CASE WHEN v.has_gap THEN ARRAY['meter_gap'] ELSE ARRAY[]::text[] END,
+        true, true, 'open', 0, '', '', '', '', ''
+    FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::int[],
+                %s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::bool[])
+        AS v(station, connector, outlet, id_tag, folded, tag, info, reservation_id, timestamp_raw, meter_start_raw,
+             meter_start, at, received_at, has_gap)
+    RETURNING connector_id, id, transaction_id
+"""
+
+
+def _insert(accepted: Sequence[Accepted]) -> dict[int, tuple[int, int]]:
+    """Store transactions; return primary key and transaction id by the connector's primary key."""
+    rows = []
+    for each, authorization in accepted:
+        message, report = each.message, each.message.report
+        rows.append(
+            (
+                message.station_id, each.connector_pk, report.connector_id, report.id_tag, each.folded,
+                authorization.tag_id, json.dumps(authorization.id_tag_info()), report.reservation_id,
+                report.timestamp_raw, report.meter_start_raw, report.meter_start, report.reported_at,
+                message.received_at, has_gap(each.last_meter_stop, report.meter_start),
+            )
+        )  # fmt: skip
+    stored = run_prepared(_INSERT_SQL, columns(rows))
+    return {connector_pk: (pk, transaction_id) for connector_pk, pk, transaction_id in stored}
