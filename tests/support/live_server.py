@@ -17,7 +17,7 @@ from typing import Any, Self
 import psycopg
 from django.db import connections
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 START_S = 60.0
 
 
