@@ -109,7 +109,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "What stations said",
                 "items": [
                     _item("Meter values", "speed", "meter.metervalue"),
-                    _item("Series", "timeline", "meter.services.series"),
+                    _item("Series", "timeline", "meter.series"),
                     _item("Status history", "history", "status_notifications.statusnotification"),
                     _item("Boots", "restart_alt", "stations.boot"),
                     _item("Notices", "notifications", "stations.notice"),

@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                         db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="values",
-                        to="meter.services.series",
+                        to="meter.series",
                     ),
                 ),
             ],
