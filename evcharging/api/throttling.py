@@ -6,21 +6,19 @@ from typing import Any
 
 from django.conf import settings
 from django_redis import get_redis_connection
-from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from evcharging.api.clients import owner_of
+from evcharging.redis_breaker import REDIS_ERRORS, RedisBreaker
 
 logger = logging.getLogger(__name__)
 
 WINDOW_S = 60
 FAILURES_PER_WINDOW = 30
 """Wrong tokens of one address in a minute; more are told to wait. A right token always passes."""
-PAUSE_S = 2.0
-"""After a failure Redis is not asked for this long: one that hangs costs a time-out per pause, not per request."""
 
-_paused_until = 0.0
+_breaker = RedisBreaker()
 
 
 def count(key: str, limit: int) -> int | None:
@@ -28,17 +26,16 @@ def count(key: str, limit: int) -> int | None:
 
     Unknown is None: Redis being away refuses nobody.
     """
-    global _paused_until
     window, since = divmod(int(time.time()), WINDOW_S)
-    if time.monotonic() < _paused_until:
+    if _breaker.is_open:
         return None
     try:
         pipeline = get_redis_connection("default").pipeline(transaction=False)
         name = f"api_throttle:{key}:{window}"
         seen, _ = pipeline.incr(name).expire(name, 2 * WINDOW_S).execute()
-    except (RedisError, OSError) as error:
-        _paused_until = time.monotonic() + PAUSE_S
-        logger.warning("redis is away, nobody is throttled: %s", error)
+    except REDIS_ERRORS as error:
+        _breaker.trip()
+        logger.warning("Redis is unavailable, requests are not throttled: %s", error)
         return None
     return WINDOW_S - since if int(seen) > limit else None
 

@@ -199,7 +199,7 @@ class ChargePoint:
         """Count the rules that one message needed."""
         now = datetime.now(UTC)
         for deviation in deviations:
-            self.process.tallies.deviation(self.station, action, deviation, now)
+            self.process.counters.count_deviation(self.station, action, deviation, now)
 
     def _log(self, call: Call, text: str, reply: str | None, began: float) -> None:
         """Log one event per message; what is sent all day and went well only at DEBUG, where frames are shown too."""

@@ -91,7 +91,7 @@ class ChargePointConsumer(AsyncConsumer):
                 # Only here: of a station without a password none is demanded, so none is wrong.
                 refusal, detail = RefusalReason.BAD_CREDENTIALS, broken_credentials
             detail = detail or (f"offered {', '.join(offered)}" if subprotocol is None and offered else "")
-            process.tallies.refusal(identity, refusal, remote_address, detail, datetime.now(UTC))
+            process.counters.count_refusal(identity, refusal, remote_address, detail, datetime.now(UTC))
             logger.warning("%s refused from %s: %s", identity, remote_address, refusal.label)
             await self._refuse(auth.REFUSAL_STATUS[refusal])
             return None

@@ -1,9 +1,10 @@
-"""What is counted in the process and written every second: deviations and refused connections.
+"""Counters of deviations and refused connections, kept in the process and written every second.
 
-A charger that breaks the specification in every message, or a stranger that knocks all day, costs one UPDATE a second.
+A charger that breaks the specification in every message, or is refused all day, costs one UPDATE per second.
 """
 
 from datetime import datetime
+from typing import TypeVar
 
 from evcharging.gateway.database.thread_pool import DatabaseAway, in_thread
 from evcharging.gateway.ocppj.deviations import Applied
@@ -12,19 +13,22 @@ from stations.services.connection import ConnectedStation
 from stations.services.refusals import RefusalCount, RefusalKey, record_refusals
 from stations.services.reports import DeviationCount, DeviationKey, record_deviations
 
+Key = TypeVar("Key")
+Count = TypeVar("Count", DeviationCount, RefusalCount)
+
 MAX_KEYS = 10_000
-"""Different deviations or refusals held between two writes; more of them are not counted."""
+"""Distinct deviations, and distinct refusals, counted between two flushes; further ones are dropped."""
 
 
-class Tallies:
+class Counters:
     """Counts since the last flush."""
 
     def __init__(self) -> None:
         self._deviations: dict[DeviationKey, DeviationCount] = {}
         self._refusals: dict[RefusalKey, RefusalCount] = {}
 
-    def deviation(self, station: ConnectedStation, action: str, applied: Applied, now: datetime) -> None:
-        """Count one applied rule."""
+    def count_deviation(self, station: ConnectedStation, action: str, applied: Applied, now: datetime) -> None:
+        """Count one deviation that a rule of `normalise` repaired or noted."""
         key = DeviationKey(
             station.station_id, station.firmware_version, action[:60], applied.field[:200], applied.rule[:60]
         )
@@ -35,7 +39,9 @@ class Tallies:
         elif len(self._deviations) < MAX_KEYS:
             self._deviations[key] = DeviationCount(1, sample, now, now)
 
-    def refusal(self, identity: str, reason: RefusalReason, remote_address: str, detail: str, now: datetime) -> None:
+    def count_refusal(
+        self, identity: str, reason: RefusalReason, remote_address: str, detail: str, now: datetime
+    ) -> None:
         """Count one refused connection."""
         key = RefusalKey(identity.replace("\x00", "␀")[:255], reason.value)
         known = self._refusals.get(key)
@@ -45,7 +51,7 @@ class Tallies:
             self._refusals[key] = RefusalCount(1, remote_address[:64], detail[:200], now, now)
 
     async def flush(self) -> None:
-        """Write the counts; while the database is away they wait."""
+        """Write the counts; while the database is unavailable they are kept for the next flush."""
         deviations, self._deviations = self._deviations, {}
         refusals, self._refusals = self._refusals, {}
         try:
@@ -60,8 +66,8 @@ class Tallies:
             self._refusals = _merged(refusals, self._refusals)
 
 
-def _merged(old: dict, new: dict) -> dict:  # type: ignore[type-arg]
-    """Add two tables of counts; both kinds of count have the same four columns but for the sample's name."""
+def _merged(old: dict[Key, Count], new: dict[Key, Count]) -> dict[Key, Count]:
+    """Add two tables of counts; all but the sum and `first_seen_at` is taken from `new`."""
     merged = dict(old)
     for key, count in new.items():
         known = merged.get(key)

@@ -14,7 +14,7 @@ from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
 
 from evcharging.gateway.charge_point import ChargePoint
-from evcharging.gateway.counters import Tallies
+from evcharging.gateway.counters import Counters
 from evcharging.gateway.database.group_commit import Lane
 from evcharging.gateway.database.thread_pool import DatabaseAway, in_thread
 from evcharging.gateway.redis_state.answers import Answers
@@ -41,7 +41,7 @@ from transactions.types import StartAnswer, StartMessage, StopAnswer, StopMessag
 
 logger = logging.getLogger(__name__)
 
-TALLIES_EVERY_S = 1.0
+COUNTERS_EVERY_S = 1.0
 TOUCH_EVERY_S = 5.0
 TOUCH_BATCH = 1000
 COMMANDS_EVERY_S = 3.0
@@ -58,7 +58,7 @@ class GatewayProcess:
         self.redis = OptionalRedis()
         self.answers = Answers(self.redis)
         self.presence = Presence(self.redis)
-        self.tallies = Tallies()
+        self.counters = Counters()
         self.connect_lane: Lane[Attempt, Admission | None] = Lane(
             lambda attempts: connect_known_stations(attempts=attempts)
         )
@@ -87,7 +87,7 @@ class GatewayProcess:
             self.channel = await self._layer.new_channel("gateway")
             self._tasks.append(asyncio.create_task(self._receive()))
         every = (
-            (TALLIES_EVERY_S, self.tallies.flush),
+            (COUNTERS_EVERY_S, self.counters.flush),
             (TOUCH_EVERY_S, self._touch),
             (REFRESH_EVERY_S, self._refresh_presence),
             (COMMANDS_EVERY_S, self._carry_on_commands),
@@ -102,7 +102,7 @@ class GatewayProcess:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.tallies.flush()
+        await self.counters.flush()
         await self.answers.close()
         await self.redis.close()
 

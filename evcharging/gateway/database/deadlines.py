@@ -1,4 +1,4 @@
-"""How long a message waits for the database, and in which order."""
+"""How long a message waits for the database, and in which order the waiting ones are served."""
 
 import asyncio
 import math
@@ -7,61 +7,62 @@ from collections import deque
 from django.conf import settings
 
 
-class Patience:
-    """Until when those wait whose messages go the same way.
+class Deadline:
+    """The deadline of those that wait for the same queue; it moves while the database makes progress.
 
-    DB_HOLD_S from when they came, and while others before them get on, from when the last of those did; DB_HOLDS_MAX
-    times as long at most. A fleet that is slow to be served is not closed, only to come back and ask for more.
+    DB_HOLD_S after the arrival, or after the last commit of the queue if that is later; DB_HOLDS_MAX × DB_HOLD_S after
+    the arrival at most. A fleet that is served slowly keeps its sockets: closed, it would reconnect and send more.
+    Times are those of the event loop.
     """
 
     def __init__(self) -> None:
-        self._hold_s: float = settings.DB_HOLD_S  # once: Django's settings cost a microsecond a look
+        self._hold_s: float = settings.DB_HOLD_S  # read once: an attribute of Django's settings costs a microsecond
         self._longest_s = settings.DB_HOLDS_MAX * self._hold_s
-        self._got_on_at = -math.inf
+        self._progress_at = -math.inf
 
-    def get_on(self, now: float) -> None:
-        """Note that the database has taken something. Times are the event loop's."""
-        self._got_on_at = now
+    def extend(self, now: float) -> None:
+        """Note a commit of the queue."""
+        self._progress_at = now
 
-    def deadline(self, since: float) -> float:
-        """Return when those who came at `since` are given up, as it looks now."""
-        return min(max(since, self._got_on_at) + self._hold_s, since + self._longest_s)
+    def expires_at(self, arrived_at: float) -> float:
+        """Return the deadline of what arrived at `arrived_at`, as of now."""
+        return min(max(arrived_at, self._progress_at) + self._hold_s, arrived_at + self._longest_s)
 
 
-class Turns:
-    """A few at a time, in the order in which they came."""
+class FairSemaphore:
+    """A semaphore that is acquired in the order of arrival, each waiter until its deadline."""
 
-    def __init__(self, count: int, patience: Patience) -> None:
+    def __init__(self, count: int, deadline: Deadline) -> None:
         self._free = count
-        self._patience = patience
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._deadline = deadline
+        self._waiters: deque[asyncio.Future[None]] = deque()
 
-    async def take(self, since: float) -> bool:
-        """Wait for a turn, to be given back; False: there was none while patience lasted."""
+    async def acquire(self, arrived_at: float) -> bool:
+        """Wait for the semaphore, which is to be released afterwards; return False if the deadline passed first."""
         if self._free:
             self._free -= 1
             return True
         loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(turn)
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiters.append(waiter)
         try:
-            while not turn.done():
-                wait_s = self._patience.deadline(since) - loop.time()
+            while not waiter.done():
+                wait_s = self._deadline.expires_at(arrived_at) - loop.time()
                 if wait_s <= 0:
-                    turn.cancel()
+                    waiter.cancel()
                     return False
-                await asyncio.wait({turn}, timeout=wait_s)
+                await asyncio.wait({waiter}, timeout=wait_s)
         except asyncio.CancelledError:
-            if not turn.cancel():
-                self.give_back()  # it came in the same moment
+            if not waiter.cancel():
+                self.release()  # acquired in the same turn of the loop as the cancellation
             raise
         return True
 
-    def give_back(self) -> None:
-        """Let the next one have the turn."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+    def release(self) -> None:
+        """Hand the semaphore to the longest waiting one."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
                 return
         self._free += 1

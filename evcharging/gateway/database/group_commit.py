@@ -1,7 +1,7 @@
-"""Many messages, one database transaction, answers after its commit.
+"""Group commit: many messages share one database transaction, and are answered after its commit.
 
-While one transaction runs, what arrives collects; the next one takes it all. There is no timer: an idle lane commits a
-single message at once, a busy one commits hundreds together.
+What arrives during one transaction is the batch of the next. There is no timer: an idle lane commits a single message
+at once, a busy one commits hundreds together.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from evcharging.gateway.database.deadlines import Patience
+from evcharging.gateway.database.deadlines import Deadline
 from evcharging.gateway.database.thread_pool import FIRST_RETRY_S, LAST_RETRY_S, DatabaseAway, in_thread
 
 logger = logging.getLogger(__name__)
@@ -18,18 +18,18 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Waiting(NamedTuple, Generic[Item, Result]):
+class Entry(NamedTuple, Generic[Item, Result]):
     item: Item
     weight: int
     future: "asyncio.Future[Result]"
-    since: float
+    arrived_at: float
 
 
 class Lane(Generic[Item, Result]):
-    """A queue into one service that stores a batch and says of each item what became of it.
+    """A queue into one service that stores a batch and returns a result for each of its items.
 
-    A batch is bounded, by items and by weight (rows). The queue is by the number of connections: the next frame of a
-    socket is read once the one before is answered.
+    A batch is bounded by items and by weight (rows). The queue is bounded by the number of connections: the next frame
+    of a socket is read after the answer to the one before.
     """
 
     def __init__(
@@ -41,66 +41,66 @@ class Lane(Generic[Item, Result]):
     ) -> None:
         self._store = store
         self._max_batch, self._max_batch_weight = max_batch, max_batch_weight
-        self._waiting: deque[Waiting[Item, Result]] = deque()
-        self._running: list[Waiting[Item, Result]] = []
+        self._queue: deque[Entry[Item, Result]] = deque()
+        self._running: list[Entry[Item, Result]] = []
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._patience = Patience()
+        self._deadline = Deadline()
 
     async def submit(self, item: Item, weight: int = 1) -> Result:
-        """Store an item with whatever else is waiting; return what the service says of it, after the commit.
+        """Queue an item; return the service's result for it after the commit.
 
-        :raises DatabaseAway: patience is over; whether it was stored is unknown.
+        :raises DatabaseAway: the deadline passed; whether it was stored is unknown.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        since = loop.time()
-        self._waiting.append(Waiting(item, weight, future, since))
+        arrived_at = loop.time()
+        self._queue.append(Entry(item, weight, future, arrived_at))
         if self._task is None:
-            self._task = loop.create_task(self._work())
+            self._task = loop.create_task(self._run())
         if self._timer is None:
-            self._timer = loop.call_at(self._patience.deadline(since), self._on_deadline)
+            self._timer = loop.call_at(self._deadline.expires_at(arrived_at), self._on_deadline)
         return await future
 
     def _on_deadline(self) -> None:
-        """Give up those who have waited for too long, in a batch that hangs and in the queue behind it.
+        """Fail the entries whose deadline has passed, in a batch that hangs and in the queue behind it.
 
-        One timer for all, set to the earliest deadline when it fires: most messages are long answered by theirs.
+        One timer for all, set to the earliest deadline whenever it fires: most entries are answered before theirs.
         """
         loop = asyncio.get_running_loop()
         self._timer = None
-        gone = DatabaseAway("no answer in time")
-        running = self._expire(self._running, loop.time(), gone)
-        self._waiting = deque(self._expire(self._waiting, loop.time(), gone))
-        if running or self._waiting:
-            earliest = min(self._patience.deadline(entry.since) for entry in (*running, *self._waiting))
+        error = DatabaseAway("no answer in time")
+        running = self._expire(self._running, loop.time(), error)
+        self._queue = deque(self._expire(self._queue, loop.time(), error))
+        if running or self._queue:
+            earliest = min(self._deadline.expires_at(entry.arrived_at) for entry in (*running, *self._queue))
             self._timer = loop.call_at(earliest, self._on_deadline)
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         try:
-            while self._waiting:
-                self._running = self._take()
+            while self._queue:
+                self._running = self._next_batch()
                 await self._commit(self._running)
         finally:
             self._running = []
             self._task = None
 
-    def _take(self) -> list[Waiting[Item, Result]]:
-        batch: list[Waiting[Item, Result]] = []
+    def _next_batch(self) -> list[Entry[Item, Result]]:
+        batch: list[Entry[Item, Result]] = []
         weight = 0
-        while self._waiting and len(batch) < self._max_batch and weight < self._max_batch_weight:
-            waiting = self._waiting.popleft()
-            weight += waiting.weight
-            batch.append(waiting)
+        while self._queue and len(batch) < self._max_batch and weight < self._max_batch_weight:
+            entry = self._queue.popleft()
+            weight += entry.weight
+            batch.append(entry)
         return batch
 
-    async def _commit(self, batch: list[Waiting[Item, Result]]) -> None:
+    async def _commit(self, batch: list[Entry[Item, Result]]) -> None:
         delay_s = FIRST_RETRY_S
         loop = asyncio.get_running_loop()
         while batch:
             try:
-                # A database that hangs must not hold its charger longer than one that is down.
-                async with asyncio.timeout_at(max(self._patience.deadline(entry.since) for entry in batch)):
+                # A database that hangs must not hold its charger longer than one that refuses connections.
+                async with asyncio.timeout_at(max(self._deadline.expires_at(entry.arrived_at) for entry in batch)):
                     stored = await in_thread(self._store, [entry.item for entry in batch])
             except (DatabaseAway, TimeoutError) as error:
                 batch = self._expire(batch, loop.time(), error)
@@ -111,31 +111,31 @@ class Lane(Generic[Item, Result]):
                 await self._commit_one_by_one(batch, error)
                 return
             else:
-                self._patience.get_on(loop.time())
+                self._deadline.extend(loop.time())
                 for entry, result in zip(batch, stored, strict=True):
                     if not entry.future.done():
                         entry.future.set_result(result)
                 return
 
-    async def _commit_one_by_one(self, batch: list[Waiting[Item, Result]], error: Exception) -> None:
-        """One bad message must cost one message: the others of its batch are stored without it."""
+    async def _commit_one_by_one(self, batch: list[Entry[Item, Result]], error: Exception) -> None:
+        """Store each item in a transaction of its own: one bad message must not cost the others of its batch."""
         if len(batch) == 1:
             if not batch[0].future.done():
                 batch[0].future.set_exception(error)
             return
-        logger.warning("a batch of %s failed and is stored one by one: %s", len(batch), error)
+        logger.warning("A batch of %s failed and is stored one by one: %s", len(batch), error)
         for entry in batch:
             await self._commit([entry])
 
     def _expire(
-        self, entries: Iterable[Waiting[Item, Result]], now: float, error: Exception
-    ) -> list[Waiting[Item, Result]]:
-        """Give up those whose time is over; return those who still wait."""
+        self, entries: Iterable[Entry[Item, Result]], now: float, error: Exception
+    ) -> list[Entry[Item, Result]]:
+        """Fail the entries whose deadline has passed; return those that still wait."""
         alive = []
         for entry in entries:
             if entry.future.done():
                 continue
-            if now >= self._patience.deadline(entry.since):
+            if now >= self._deadline.expires_at(entry.arrived_at):
                 entry.future.set_exception(DatabaseAway(str(error)))
             else:
                 alive.append(entry)

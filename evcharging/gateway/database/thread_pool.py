@@ -1,9 +1,9 @@
-"""The one bridge from async code to the ORM: a small pool of threads with persistent connections.
+"""The only bridge from async code to the ORM: a thread pool with persistent database connections.
 
-A database that is away is not an error here: `until_committed` waits for it and runs the function again, whole, for
-DB_HOLD_S seconds. Everything that comes through is therefore safe to run twice.
+An unavailable database is not an error here: `until_committed` waits for it and runs the whole function again until
+its deadline (`deadlines.Deadline`). Whatever runs here must therefore be safe to run twice.
 
-Half of the threads are for `until_committed`, so that single services that wait never hold up the batches.
+`until_committed` takes at most half of the threads, so that single services that wait never block the batches.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from typing import ParamSpec, TypeVar
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection
 
-from evcharging.gateway.database.deadlines import Patience, Turns
+from evcharging.gateway.database.deadlines import Deadline, FairSemaphore
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -26,24 +26,24 @@ R = TypeVar("R")
 
 FIRST_RETRY_S, LAST_RETRY_S = 0.05, 2.0
 LIMIT_EXCEEDED = "53400"
-"""SQLSTATE of a transaction that asks too much, not of a database that is away."""
-# TimescaleDB unpacks compressed rows to see if a sample is there already, 100,000 for one transaction. Our batches are
-# bounded themselves.
+"""SQLSTATE configuration_limit_exceeded: the transaction exceeds a limit, the database is available."""
+# TimescaleDB decompresses rows to see whether a sample is stored already, by default at most 100,000 per transaction.
+# A lane bounds its batches itself (max_batch_weight).
 _LIFT_LIMIT = "SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
 
 _pool: ThreadPoolExecutor | None = None
-_patience: Patience | None = None
-_turns: Turns | None = None
+_deadline: Deadline | None = None
+_semaphore: FairSemaphore | None = None
 
 
 class DatabaseAway(Exception):
-    """PostgreSQL did not take the transaction, or nobody knows whether it did."""
+    """PostgreSQL did not commit the transaction, or the outcome of its commit is unknown."""
 
 
 async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a service or selector once in the pool.
 
-    :raises DatabaseAway: the connection failed, or the transaction was a victim (deadlock, fail-over).
+    :raises DatabaseAway: the connection failed, or the transaction was aborted (deadlock, fail-over).
     """
     global _pool
     if _pool is None:
@@ -52,72 +52,74 @@ async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
 
 
 async def until_committed(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a service until it has committed, a few at a time; wait for it as `waiting.Patience` says.
+    """Run a service, again where the database failed, until it has committed or its deadline passed.
 
-    :raises DatabaseAway: the time is over; whether it committed is unknown.
+    Calls run in the order of arrival, half as many at a time as there are threads.
+
+    :raises DatabaseAway: the deadline passed; whether it committed is unknown.
     """
-    global _patience, _turns
-    if _patience is None or _turns is None:
-        _patience = Patience()
-        _turns = Turns(max(settings.GATEWAY_DB_THREADS // 2, 1), _patience)
-    patience, turns = _patience, _turns
-    since = asyncio.get_running_loop().time()
-    if not await turns.take(since):
+    global _deadline, _semaphore
+    if _deadline is None or _semaphore is None:
+        _deadline = Deadline()
+        _semaphore = FairSemaphore(max(settings.GATEWAY_DB_THREADS // 2, 1), _deadline)
+    deadline, semaphore = _deadline, _semaphore
+    arrived_at = asyncio.get_running_loop().time()
+    if not await semaphore.acquire(arrived_at):
         raise DatabaseAway("no answer in time")
     try:
-        result = await _retried(patience.deadline(since), partial(function, *args, **kwargs))
+        result = await _retried(deadline.expires_at(arrived_at), partial(function, *args, **kwargs))
     finally:
-        turns.give_back()
-    patience.get_on(asyncio.get_running_loop().time())
+        semaphore.release()
+    deadline.extend(asyncio.get_running_loop().time())
     return result
 
 
-async def _retried(deadline: float, function: Callable[[], R]) -> R:
-    retries = Retries(deadline)
+async def _retried(expires_at: float, function: Callable[[], R]) -> R:
+    retries = Retries(expires_at)
     lost_race = False
     while True:
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(expires_at):
                 return await in_thread(function)
         except TimeoutError as error:
             raise DatabaseAway("no answer in time") from error
         except DatabaseAway as error:
             await retries.wait(error)
         except IntegrityError:
-            # Two processes stored the same fact at once; the second look finds it.
+            # Two processes inserted the same fact at once: the second run finds the row of the first.
             if lost_race:
                 raise
             lost_race = True
 
 
 class Retries:
-    """Waits longer from try to try, until the deadline is near."""
+    """Exponential backoff with jitter, up to a deadline."""
 
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
+    def __init__(self, expires_at: float) -> None:
+        self.expires_at = expires_at
         self.delay_s = FIRST_RETRY_S
 
     async def wait(self, error: DatabaseAway) -> None:
-        """Sleep before the next try.
+        """Sleep before the next attempt.
 
-        :raises DatabaseAway: the given one, if no time is left for another try.
+        :raises DatabaseAway: `error`, if the deadline leaves no time for another attempt.
         """
-        if asyncio.get_running_loop().time() + self.delay_s >= self.deadline:
+        if asyncio.get_running_loop().time() + self.delay_s >= self.expires_at:
             raise error
         await asyncio.sleep(self.delay_s * random.uniform(0.5, 1.0))
         self.delay_s = min(self.delay_s * 2, LAST_RETRY_S)
 
 
 def close_pool() -> None:
-    """End the threads once their work is done; their connections close with them."""
-    global _pool, _patience, _turns
-    _patience = _turns = None
+    """End the threads once their work is done, and close their connections."""
+    global _pool, _deadline, _semaphore
+    _deadline = _semaphore = None
     if _pool is not None:
-        everyone = threading.Barrier(settings.GATEWAY_DB_THREADS)
+        all_threads = threading.Barrier(settings.GATEWAY_DB_THREADS)
 
         def close() -> None:
             connection.close()
-            everyone.wait()  # or a thread would close twice, and another not at all
+            all_threads.wait()  # else one thread could run this twice, and another keep its connection
 
         for _ in range(settings.GATEWAY_DB_THREADS):
             _pool.submit(close)
@@ -132,7 +134,7 @@ def _run(function: Callable[[], R]) -> R:
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", None) != LIMIT_EXCEEDED:
                 raise
-            logger.warning("a limit of the database is lifted: %s", str(error).strip())
+            logger.warning("TimescaleDB's limit of decompressed rows is lifted: %s", str(error).strip())
             with connection.cursor() as cursor:
                 cursor.execute(_LIFT_LIMIT)
             return function()

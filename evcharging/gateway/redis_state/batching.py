@@ -1,4 +1,4 @@
-"""Wishes to Redis, many in one round trip: while one runs, what is asked for collects, and the next takes it all.
+"""Batches Redis commands: those that arrive during one round trip go out together in the next.
 
 A fleet that connects at once must not open a connection to Redis for each charger.
 """
@@ -6,47 +6,55 @@ A fleet that connects at once must not open a connection to Redis for each charg
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, NamedTuple
 
 logger = logging.getLogger(__name__)
-Wish = TypeVar("Wish")
 
 MAX_BATCH = 500
-"""Wishes in one round trip: Redis serves nobody else meanwhile."""
+"""Commands per round trip: a script blocks Redis for everybody else."""
 
 
-class Collector(Generic[Wish]):
-    """A queue into one function that does a batch of wishes in the order in which they were asked, and returns what it
-    found for each. Where the function fails, that is None for all of them."""
+class RedisCommand(NamedTuple):
+    """A key and the arguments of a Lua script for it; a script takes the same number of arguments for every key."""
 
-    def __init__(self, execute: Callable[[Sequence[Wish]], Awaitable[Sequence[Any]]]) -> None:
+    key: str
+    arguments: tuple[str | bytes, ...]
+
+
+class Batcher:
+    """A queue into `execute`, which runs a batch of commands in the order of submission.
+
+    :param execute: returns one result per command; where it raises, every command of the batch gets None.
+    """
+
+    def __init__(self, execute: Callable[[Sequence[RedisCommand]], Awaitable[Sequence[Any]]]) -> None:
         self._execute = execute
-        self._waiting: list[tuple[Wish, asyncio.Future[Any]]] = []
+        self._queue: list[tuple[RedisCommand, asyncio.Future[Any]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    def ask(self, wish: Wish) -> "asyncio.Future[Any]":
-        """Ask for something to be done soon; the future may be left alone."""
+    def submit(self, command: RedisCommand) -> "asyncio.Future[Any]":
+        """Queue a command; return the future of its result, which need not be awaited."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((wish, future))
+        self._queue.append((command, future))
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._work())
+            self._task = asyncio.get_running_loop().create_task(self._run())
         return future
 
     async def close(self) -> None:
-        """Wait until all is done that was asked for."""
+        """Wait until every submitted command has run."""
         if self._task is not None:
             await self._task
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            while self._queue:
+                batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
                 try:
-                    found = await self._execute([wish for wish, _ in batch])
-                except Exception:  # nobody may wait for ever for what can be done without
-                    logger.exception("wishes to redis failed")
-                    found = [None] * len(batch)
-                for (_, future), result in zip(batch, found, strict=True):
+                    results = await self._execute([command for command, _ in batch])
+                except Exception:  # a future that never completes would hang its connection
+                    logger.exception("A batch of Redis commands failed")
+                    results = [None] * len(batch)
+                for (_, future), result in zip(batch, results, strict=True):
                     if not future.done():
                         future.set_result(result)
         finally:

@@ -1,42 +1,41 @@
-"""The gateway's Redis connection: quick to give up, so that a Redis that is away costs chargers nothing."""
+"""The gateway's Redis client: short time-outs and a circuit breaker, an unavailable Redis delays no charger."""
 
 import logging
-import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
 import redis.asyncio
 from django.conf import settings
-from redis.exceptions import RedisError
+
+from evcharging.redis_breaker import REDIS_ERRORS, RedisBreaker
 
 logger = logging.getLogger(__name__)
 R = TypeVar("R")
 
 TIMEOUT_S = 0.5
-PAUSE_S = 2.0
-"""After a failure nothing is asked for this long: a Redis that hangs costs one time-out per pause, not per message."""
 
 
 class OptionalRedis:
-    """A Redis client whose every failure reads as "not there"."""
+    """A Redis client whose failures read as "not there"."""
 
     def __init__(self) -> None:
         self.client = redis.asyncio.from_url(
             settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
         )
-        self._paused_until = 0.0
+        self._breaker = RedisBreaker()
 
     @property
     def is_paused(self) -> bool:
-        return time.monotonic() < self._paused_until
+        """Whether Redis failed within the last seconds and is not to be asked."""
+        return self._breaker.is_open
 
     async def attempt(self, operation: Awaitable[R], default: R) -> R:
-        """Await a Redis operation; on failure return `default` and leave Redis alone for a while."""
+        """Await a Redis operation; if it fails, return `default` and send nothing for `redis_breaker.OPEN_S`."""
         try:
             return await operation
-        except (RedisError, OSError, TimeoutError) as error:
-            self._paused_until = time.monotonic() + PAUSE_S
-            logger.warning("redis is away: %s", error)
+        except REDIS_ERRORS as error:
+            self._breaker.trip()
+            logger.warning("Redis is unavailable: %s", error)
             return default
 
     async def close(self) -> None:

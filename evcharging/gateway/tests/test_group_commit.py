@@ -1,4 +1,4 @@
-"""Lanes: what collects while a batch is stored, and how long anybody waits."""
+"""Lanes: which items share a transaction, and how long an item waits."""
 
 import asyncio
 import threading
@@ -14,11 +14,11 @@ from evcharging.gateway.database.thread_pool import DatabaseAway
 
 async def test_what_arrives_while_a_batch_is_stored_is_the_next_batch():
     batches: list[list[int]] = []
-    go_on = threading.Event()
+    release = threading.Event()
 
     def store(items: Sequence[int]) -> list[int]:
         batches.append(list(items))
-        assert go_on.wait(5)
+        assert release.wait(5)
         return [item * 10 for item in items]
 
     lane: Lane[int, int] = Lane(store, max_batch=3)
@@ -27,17 +27,17 @@ async def test_what_arrives_while_a_batch_is_stored_is_the_next_batch():
         await asyncio.sleep(0.01)
     asked += [asyncio.create_task(lane.submit(number)) for number in range(2, 7)]
     await asyncio.sleep(0.05)
-    go_on.set()
+    release.set()
     assert await asyncio.gather(*asked) == [10, 20, 30, 40, 50, 60]
     assert batches == [[1], [2, 3, 4], [5, 6]]
 
 
-async def test_each_waits_as_long_as_told_in_a_batch_that_hangs_and_behind_it(settings: LazySettings):
+async def test_every_item_expires_at_its_deadline_in_a_batch_that_hangs_and_behind_it(settings: LazySettings):
     settings.DB_HOLD_S = 0.3
-    go_on = threading.Event()
+    release = threading.Event()
 
     def store(items: Sequence[int]) -> Sequence[int]:
-        go_on.wait(5)
+        release.wait(5)
         return items
 
     async def waited(item: int) -> float:
@@ -52,11 +52,11 @@ async def test_each_waits_as_long_as_told_in_a_batch_that_hangs_and_behind_it(se
         asked.append(asyncio.create_task(waited(number)))
         await asyncio.sleep(0.05)
     times = await asyncio.gather(*asked)
-    go_on.set()
+    release.set()
     assert all(0.29 <= each < 0.6 for each in times), times
 
 
-async def test_who_waits_is_patient_while_others_get_on(settings: LazySettings):
+async def test_deadline_moves_while_batches_commit(settings: LazySettings):
     settings.DB_HOLD_S = 0.3
 
     def store(items: Sequence[int]) -> Sequence[int]:
@@ -64,11 +64,11 @@ async def test_who_waits_is_patient_while_others_get_on(settings: LazySettings):
         return items
 
     lane: Lane[int, int] = Lane(store, max_batch=1)
-    # The last one's turn comes after three times DB_HOLD_S.
+    # The last item is stored after three times DB_HOLD_S.
     assert await asyncio.gather(*(lane.submit(number) for number in range(9))) == list(range(9))
 
 
-async def test_patience_ends_after_four_times_whatever_goes_on(settings: LazySettings):
+async def test_deadline_is_four_holds_at_most_whatever_commits(settings: LazySettings):
     settings.DB_HOLD_S = 0.2
 
     def store(items: Sequence[int]) -> Sequence[int]:
@@ -81,7 +81,7 @@ async def test_patience_ends_after_four_times_whatever_goes_on(settings: LazySet
     assert {type(each) for each in results[9:]} == {DatabaseAway}
 
 
-async def test_one_bad_item_costs_itself():
+async def test_bad_item_fails_alone():
     def store(items: Sequence[int]) -> Sequence[int]:
         if 3 in items:
             raise ValueError("three")
@@ -92,7 +92,7 @@ async def test_one_bad_item_costs_itself():
     assert [str(each) for each in results] == ["0", "1", "2", "three", "4"]
 
 
-async def test_lane_goes_on_after_deadlines_passed(settings: LazySettings):
+async def test_lane_works_after_its_timer_has_fired(settings: LazySettings):
     settings.DB_HOLD_S = 0.1
     lane: Lane[int, int] = Lane(lambda items: items)
     for number in range(3):

@@ -1,4 +1,4 @@
-"""The bridge to the ORM: what is tried again, and how."""
+"""The bridge to the ORM: what is run again, how many at a time, in which order and until when."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ LIMIT = "timescaledb.max_tuples_decompressed_per_dml_transaction"
 
 @pytest.fixture(autouse=True)
 def _pool(settings: LazySettings) -> Iterator[None]:
-    """The threads end before the database of the tests goes, and while it is known how many they are."""
+    """End the threads before the test database is dropped and while GATEWAY_DB_THREADS is still that of the test."""
     yield
     close_pool()
 
@@ -33,7 +33,7 @@ def refuse(sqlstate: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_limit_of_unpacked_rows_is_lifted_and_the_transaction_run_again():
+async def test_limit_of_decompressed_rows_is_lifted_and_the_transaction_run_again():
     def store() -> str:
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting(%s, true)", [LIMIT])
@@ -47,13 +47,13 @@ async def test_limit_of_unpacked_rows_is_lifted_and_the_transaction_run_again():
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("sqlstate", ["53400", "53300", "40P01"])
-async def test_what_fails_again_reads_as_a_database_that_is_away(sqlstate):
+async def test_failure_of_the_second_run_is_database_away(sqlstate):
     with pytest.raises(DatabaseAway, match="tuple limit"):
         await in_thread(refuse, sqlstate)
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_other_errors_are_the_callers():
+async def test_other_errors_are_raised_to_the_caller():
     with pytest.raises(Exception, match="tuple limit") as caught:
         await in_thread(refuse, "23505")
     assert not isinstance(caught.value, DatabaseAway | OperationalError)
@@ -64,14 +64,14 @@ async def test_single_services_leave_half_of_the_threads_to_batches(settings: La
     settings.GATEWAY_DB_THREADS = threads
     running, most = 0, 0
     lock = threading.Lock()
-    go_on = threading.Event()
+    release = threading.Event()
 
     def serve() -> None:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
-        go_on.wait(5)
+        release.wait(5)
         with lock:
             running -= 1
 
@@ -79,12 +79,12 @@ async def test_single_services_leave_half_of_the_threads_to_batches(settings: La
     await asyncio.sleep(0.1)
     if threads > 1:
         assert await in_thread(lambda: "batch") == "batch"
-    go_on.set()
+    release.set()
     await asyncio.gather(*asked)
     assert most == max(threads // 2, 1)
 
 
-async def test_single_services_wait_for_their_turn_as_long_as_others_get_on(settings: LazySettings):
+async def test_single_services_run_in_order_and_wait_while_others_commit(settings: LazySettings):
     settings.GATEWAY_DB_THREADS, settings.DB_HOLD_S = 2, 0.3
     order: list[int] = []
 
@@ -96,31 +96,31 @@ async def test_single_services_wait_for_their_turn_as_long_as_others_get_on(sett
     assert order == list(range(9))
 
 
-async def test_single_services_are_given_up_where_nobody_gets_on(settings: LazySettings):
+async def test_single_services_expire_where_nothing_commits(settings: LazySettings):
     settings.GATEWAY_DB_THREADS, settings.DB_HOLD_S = 2, 0.3
-    go_on = threading.Event()
+    release = threading.Event()
     began = time.monotonic()
-    asked = await asyncio.gather(*(until_committed(go_on.wait, 5) for _ in range(4)), return_exceptions=True)
+    asked = await asyncio.gather(*(until_committed(release.wait, 5) for _ in range(4)), return_exceptions=True)
     assert {type(each) for each in asked} == {DatabaseAway}
     assert 0.29 < time.monotonic() - began < 0.6
-    go_on.set()
+    release.set()
     assert await until_committed(lambda: "again") == "again"
 
 
-async def test_turn_of_one_who_went_away_is_the_next_ones(settings: LazySettings):
+async def test_semaphore_of_a_cancelled_waiter_goes_to_the_next(settings: LazySettings):
     settings.GATEWAY_DB_THREADS = 2
-    go_on = threading.Event()
-    first, second, third = (asyncio.create_task(until_committed(go_on.wait, 5)) for _ in range(3))
+    release = threading.Event()
+    first, second, third = (asyncio.create_task(until_committed(release.wait, 5)) for _ in range(3))
     await asyncio.sleep(0.05)
     second.cancel()
     await asyncio.sleep(0.05)
-    go_on.set()
+    release.set()
     assert await asyncio.gather(first, third) == [True, True]
     with pytest.raises(asyncio.CancelledError):
         await second
 
 
-async def test_error_of_a_service_gives_its_turn_back(settings: LazySettings):
+async def test_error_of_a_service_releases_the_semaphore(settings: LazySettings):
     settings.GATEWAY_DB_THREADS = 2
 
     def fail() -> None:
