@@ -20,17 +20,16 @@ LOOK_EVERY_S = 0.25
 
 def batch(prefix: str) -> dict[str, Any]:
     from stations.models import Command, CommandBatch, CommandVia, Station
+    from stations.operations import ReadConfiguration
     from stations.services.batches import create_batch
+    from stations.types import Origin
 
     ids = Station.objects.filter(identity__startswith=prefix).values_list("pk", flat=True)
     began = time.monotonic()
     made = create_batch(
         station_ids=ids,
-        action="GetConfiguration",
-        payload={},
-        requested_by="bench",
-        via=CommandVia.SHELL,
-        now=datetime.now(UTC),
+        operation=ReadConfiguration(),
+        origin=Origin("bench", CommandVia.SHELL, datetime.now(UTC)),
         stations_per_second=10_000,
     )
     while time.monotonic() < began + TIMEOUT_S and CommandBatch.objects.get(pk=made.pk).ended_at is None:
@@ -46,19 +45,18 @@ def batch(prefix: str) -> dict[str, Any]:
 
 def singly(prefix: str, count: str) -> dict[str, Any]:
     from stations.models import Command, CommandVia, Station
+    from stations.operations import ClearTagCache
     from stations.selectors import wait_until_ended
     from stations.services.commands import request_command
+    from stations.types import Origin
 
     ids = list(Station.objects.filter(identity__startswith=prefix).order_by("pk").values_list("pk", flat=True))
     asked: list[Command] = []
     for number in range(int(count)):
         command = request_command(
             station_id=ids[number * 7 % len(ids)],
-            action="ClearCache",
-            payload={},
-            requested_by="bench",
-            via=CommandVia.SHELL,
-            now=datetime.now(UTC),
+            operation=ClearTagCache(),
+            origin=Origin("bench", CommandVia.SHELL, datetime.now(UTC)),
         )
         asked.append(wait_until_ended(command_id=command.pk, timeout_s=TIMEOUT_S))
     took = [

@@ -52,17 +52,19 @@ def _texts(script: Script) -> Iterator[str]:
 def reading_stages(action: str, text: str, translated: Callable[[dict[str, Any]], object], answer: Any) -> Stages:
     """The stages that need no database."""
     from evcharging import ocpp16_schemas as schemas
-    from evcharging.gateway.ocppj import frames, normalise
+    from evcharging.gateway.ocpp16.receive import receive
+    from evcharging.gateway.ocppj import frames
+    from evcharging.gateway.ocppj.normalise import Quirks
 
     call = frames.parse(text)
     assert isinstance(call, frames.Call)
-    quirks = normalise.Quirks()
-    result = normalise.receive(action, call.payload, quirks)
+    quirks = Quirks()
+    result = receive(action, call.payload, quirks)
     assert result.error is None, result
     assert not result.deviations, result
     return {
         "JSON": micros(lambda: frames.parse(text), times=2000),
-        "validation": micros(lambda: normalise.receive(action, call.payload, quirks), times=2000),
+        "validation": micros(lambda: receive(action, call.payload, quirks), times=2000),
         "translation": micros(lambda: translated(call.payload), times=2000),
         "answer": micros(
             lambda: (schemas.response_error(action, answer), frames.call_result("00000001", answer)), times=2000
@@ -102,7 +104,9 @@ def meter_values(station: Any, charger: Charger) -> Stages:
 def lane_and_handler(station: Any, text: str) -> float:
     """CPU of a message from its text to the text of its answer, stored by nobody."""
     from evcharging.gateway.charge_point import ChargePoint
+    from evcharging.gateway.connection import Connection
     from evcharging.gateway.database.group_commit import Lane
+    from evcharging.gateway.dialects import connection_dialect
     from evcharging.gateway.process import GatewayProcess
 
     async def nothing(_: Any) -> None:
@@ -110,9 +114,16 @@ def lane_and_handler(station: Any, text: str) -> float:
 
     async def serve() -> None:
         process = GatewayProcess()
-        process.meter_lane = Lane(lambda messages: [True] * len(messages))
+        process.lanes.meter_values = Lane(lambda messages: [True] * len(messages))
         points = [
-            ChargePoint(station, send=nothing, close=nothing, transport=None, process=process) for _ in range(BATCH)
+            ChargePoint(
+                Connection(station, send=nothing, close=nothing, transport=None),
+                dialect=connection_dialect(""),
+                lanes=process.lanes,
+                answers=process.answers,
+                counters=process.counters,
+            )
+            for _ in range(BATCH)
         ]
 
         async def charge(point: ChargePoint) -> None:
@@ -268,7 +279,7 @@ def main(identity: str) -> None:
     admission = connect_station(
         identity=identity,
         credentials=None,
-        has_subprotocol=True,
+        version="ocpp1.6",
         remote_address="127.0.0.1",
         gateway_channel="",
         now=now,

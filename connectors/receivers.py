@@ -5,6 +5,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from connectors.operations import ChangeAvailability
 from connectors.services.availability import check_connector_of_command, settle_availability, want_availability
 from connectors.services.states import StatusAt, apply_statuses
 from stations.models import Command
@@ -29,5 +30,5 @@ def check_connector(*, command: Command, **kwargs: Any) -> None:
 @receiver(command_ended)
 def follow_availability(*, command: Command, now: datetime, **kwargs: Any) -> None:
     """Wait for the status that an accepted ChangeAvailability leads to."""
-    if command.action == "ChangeAvailability" and command.succeeded:
+    if command.operation == ChangeAvailability.name and command.succeeded:
         want_availability(command=command, now=now)

@@ -10,3 +10,6 @@ class EvchargingConfig(AppConfig):
     def ready(self) -> None:
         from evcharging.config import checks  # noqa: F401  (registers the checks; needs the app registry)
         from evcharging.gateway import receivers  # noqa: F401  (connects them)
+        from evcharging.gateway.dialects import register_dialects
+
+        register_dialects()

@@ -98,8 +98,8 @@ class LocalList(models.Model):
 
     station = models.OneToOneField(Station, models.CASCADE, primary_key=True, related_name="local_list")
     version = models.IntegerField(default=0, help_text="As last accepted; 0 is the empty list.")
-    entries = models.JSONField(default=dict, help_text="Folded tag → [tag, idTagInfo].")
-    reported_version = models.IntegerField(null=True, help_text="GetLocalListVersion's; -1: not supported.")
+    entries = models.JSONField(default=dict, help_text="Folded tag → [tag, what the station was told].")
+    reported_version = models.IntegerField(null=True, help_text="As the station says; -1: not supported.")
     reported_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField(null=True)
 
@@ -123,8 +123,8 @@ class LocalListUpdate(models.Model):
 
     station = models.ForeignKey(Station, models.PROTECT, related_name="local_list_updates")
     update_type = models.CharField(max_length=12, help_text="Full or Differential, as now tried.")
-    wanted = models.JSONField(help_text="Folded tag → [tag, idTagInfo]: the whole list as it shall be.")
-    remaining = models.JSONField(default=list, help_text="Payloads still to be sent, in order.")
+    wanted = models.JSONField(help_text="Folded tag → [tag, what the station is told]: the whole list as it shall be.")
+    remaining = models.JSONField(default=list, help_text="Arguments of the operations still to be sent, in order.")
     parts = models.PositiveIntegerField(default=1)
     status = models.CharField(max_length=8, choices=LocalListUpdateStatus, default=LocalListUpdateStatus.SENDING)
     command = models.ForeignKey(Command, models.SET_NULL, null=True, related_name="+", help_text="The latest part's.")

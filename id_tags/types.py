@@ -19,7 +19,7 @@ class KnownTag(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """Whether a tag may charge (OCPP 1.6 §7.1 idTagInfo), with what is needed to count its transactions.
+    """Whether a tag may charge (OCPP 1.6 §7.1), with what is needed to count its transactions.
 
     `status` is OCPP's word. `tag_id` is None for a tag nobody knows. `limit` is None for unlimited; it holds for the
     whole group where `limit_group_id` is set.
@@ -37,11 +37,11 @@ class Authorization:
     def is_accepted(self) -> bool:
         return self.status == "Accepted"
 
-    def id_tag_info(self) -> dict[str, str]:
-        """Return OCPP's idTagInfo; a parentIdTag too long for the wire (20 characters) is left out."""
-        info = {"status": self.status}
+    def told(self) -> dict[str, str]:
+        """Return what a station is told, as rows keep it: status, expires_at (ISO 8601) and group_id_tag."""
+        told = {"status": self.status}
         if self.expires_at is not None:
-            info["expiryDate"] = self.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-        if self.parent_id_tag is not None and len(self.parent_id_tag) <= 20:
-            info["parentIdTag"] = self.parent_id_tag
-        return info
+            told["expires_at"] = self.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if self.parent_id_tag is not None:
+            told["group_id_tag"] = self.parent_id_tag
+        return told

@@ -1,89 +1,169 @@
-"""What the central system may ask of a 1.6 station: one entry per Action, and what its answers mean."""
+"""What the central system may ask of a station, in words of the domain: one class per operation, its arguments typed.
 
-from typing import NamedTuple
+An app declares the operations it owns in its own operations.py. A dialect (stations/dialects.py) puts an operation
+into the frame of one protocol version, so that a queued command survives a station's change of version.
+"""
 
-ACCEPTED = frozenset({"Accepted"})
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import msgspec
+
 PENDING_MAY = "to be configured and triggered"
+Instant = str
+"""An instant as ISO 8601 text, as OCPP writes it; without an offset it is UTC."""
 
 
-class Operation(NamedTuple):
-    """One CSMS-initiated Action.
+class BadArguments(ValueError):
+    """Arguments that are none of their operation's; `path` says where, as `profile.schedule.periods[0].limit`."""
 
-    `successes`: status words of an answer that mean yes; empty where the answer carries no status. `is_for_pending`:
-    may be sent to a station that waits for acceptance (OCPP 1.6 §4.2). `is_repeatable`: sent twice it does no more
-    than once. `follow_up_s`: how long what follows an accepted command may take (s); 0 where the answer is the end.
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class Arguments(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Typed arguments, or a part of them; None stands for what is not said, and is left out of their JSON."""
+
+
+class Operation(Arguments, frozen=True):
+    """One operation with its arguments.
+
+    `is_for_pending`: may be sent to a station that waits for acceptance (OCPP 1.6 §4.2). `is_repeatable`: sent twice
+    it does no more than once. `is_for_many`: means the same for many stations. `effect_within_s`: how long what an
+    accepted one leads to may take (s); 0 where the answer is the end. `without_effect`: the note if it never came.
     """
 
-    source: str
-    purpose: str
-    successes: frozenset[str] = ACCEPTED
-    is_for_pending: bool = False
-    is_repeatable: bool = True
-    follow_up_s: int = 0
+    name: ClassVar[str] = ""
+    source: ClassVar[str] = ""
+    purpose: ClassVar[str] = ""
+    is_for_pending: ClassVar[bool] = False
+    is_repeatable: ClassVar[bool] = True
+    is_for_many: ClassVar[bool] = True
+    effect_within_s: ClassVar[int] = 0
+    without_effect: ClassVar[str] = "nothing more was heard of it"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the arguments as the row keeps them."""
+        arguments: dict[str, Any] = msgspec.to_builtins(self)
+        return arguments
 
 
-OPERATIONS = {
-    "CancelReservation": Operation("OCPP 1.6 §5.1", "Give up a reservation."),
-    "CertificateSigned": Operation("security white paper", "Bring the certificate that the station asked for."),
-    "ChangeAvailability": Operation(
-        "OCPP 1.6 §5.2",
-        "Take a connector, or the whole station, into or out of service.",
-        frozenset({"Accepted", "Scheduled"}),
-        follow_up_s=7 * 86_400,
-    ),
-    "ChangeConfiguration": Operation(
-        "OCPP 1.6 §5.3", "Set one configuration key.", frozenset({"Accepted", "RebootRequired"}), is_for_pending=True
-    ),
-    "ClearCache": Operation("OCPP 1.6 §5.4", "Make the station forget the tags it has seen."),
-    "ClearChargingProfile": Operation("OCPP 1.6 §5.5", "Remove charging profiles."),
-    "DataTransfer": Operation("OCPP 1.6 §5.6", "Send a vendor's own message.", is_repeatable=False),
-    "DeleteCertificate": Operation("security white paper", "Remove an installed root certificate."),
-    "ExtendedTriggerMessage": Operation(
-        "security white paper", "Make the station send a message now.", is_for_pending=True
-    ),
-    "GetCompositeSchedule": Operation("OCPP 1.6 §5.7", "Read the limits that result from all charging profiles."),
-    "GetConfiguration": Operation("OCPP 1.6 §5.8", "Read configuration keys.", frozenset(), is_for_pending=True),
-    "GetDiagnostics": Operation(
-        "OCPP 1.6 §5.9", "Upload diagnostics to a URL.", frozenset(), is_repeatable=False, follow_up_s=3600
-    ),
-    "GetInstalledCertificateIds": Operation(
-        "security white paper", "List the root certificates.", frozenset({"Accepted", "NotFound"})
-    ),
-    "GetLocalListVersion": Operation("OCPP 1.6 §5.10", "Ask which local list the station has.", frozenset()),
-    "GetLog": Operation(
-        "security white paper",
-        "Upload a log to a URL.",
-        frozenset({"Accepted", "AcceptedCanceled"}),
-        is_repeatable=False,
-        follow_up_s=3600,
-    ),
-    "InstallCertificate": Operation("security white paper", "Install a root certificate."),
-    "RemoteStartTransaction": Operation(
-        "OCPP 1.6 §5.11", "Start charging from here.", is_repeatable=False, follow_up_s=300
-    ),
-    "RemoteStopTransaction": Operation("OCPP 1.6 §5.12", "Stop a transaction from here.", follow_up_s=300),
-    "ReserveNow": Operation("OCPP 1.6 §5.13", "Keep a connector for a tag."),
-    "Reset": Operation("OCPP 1.6 §5.14", "Restart the station.", is_repeatable=False, follow_up_s=900),
-    "SendLocalList": Operation("OCPP 1.6 §5.15", "Give the station tags to authorise by itself."),
-    "SetChargingProfile": Operation("OCPP 1.6 §5.16", "Limit power or current over time."),
-    "SignedUpdateFirmware": Operation(
-        "security white paper",
-        "Install signed firmware from a URL.",
-        frozenset({"Accepted", "AcceptedCanceled"}),
-        is_repeatable=False,
-        follow_up_s=86_400,
-    ),
-    "TriggerMessage": Operation("OCPP 1.6 §5.17", "Make the station send a message now.", is_for_pending=True),
-    "UnlockConnector": Operation("OCPP 1.6 §5.18", "Unlock a cable.", frozenset({"Unlocked"}), is_repeatable=False),
-    "UpdateFirmware": Operation(
-        "OCPP 1.6 §5.19", "Install firmware from a URL.", frozenset(), is_repeatable=False, follow_up_s=86_400
-    ),
-}
+class RawFrame(NamedTuple):
+    """A frame in the words of one protocol version that no operation says: staff or a program insist on it."""
+
+    version: str
+    action: str
+    payload: Mapping[str, Any]
 
 
-def is_success(action: str, result_status: str) -> bool:
-    """Whether an answer with this status word means yes; of an unknown Action, Accepted or no word does."""
-    operation = OPERATIONS.get(action)
-    if operation is None:
-        return result_status in ("", "Accepted")
-    return not operation.successes or result_status in operation.successes
+OPERATIONS: dict[str, type[Operation]] = {}
+"""By name; complete once every app's operations are imported (each app does so when it is ready)."""
+
+Kind = TypeVar("Kind", bound=type[Operation])
+
+
+def operation(kind: Kind) -> Kind:
+    """Declare an operation (a decorator)."""
+    OPERATIONS[kind.name] = kind
+    return kind
+
+
+def read_operation(name: str, arguments: Mapping[str, Any]) -> Operation:
+    """Return the operation of this name with these arguments, as the row or a program has them.
+
+    :raises BadArguments: there is no such operation, or they are not its arguments.
+    """
+    kind = OPERATIONS.get(name)
+    if kind is None:
+        raise BadArguments(f"there is no operation {name[:60]}", "operation")
+    try:
+        return msgspec.convert(arguments, kind)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise BadArguments(message.replace("`", "'"), path.rstrip("`").lstrip(".")) from None
+
+
+def words_of(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the arguments that were given, by name."""
+    for name in value.__struct_fields__:
+        if getattr(value, name) is not None:
+            yield name, getattr(value, name)
+
+
+@operation
+class Reset(Operation, frozen=True):
+    """`is_immediate`: like a power cut; else transactions are ended in order first."""
+
+    name = "reset"
+    source = "OCPP 1.6 §5.14"
+    purpose = "Restart the station."
+    is_repeatable = False
+    effect_within_s = 900
+    without_effect = "the station did not come back"
+
+    is_immediate: bool
+
+
+@operation
+class ClearTagCache(Operation, frozen=True):
+    name = "clear_tag_cache"
+    source = "OCPP 1.6 §5.4"
+    purpose = "Make the station forget the tags it has seen."
+
+
+@operation
+class ReadConfiguration(Operation, frozen=True):
+    """`keys`: by their names; None or none: all that the station has."""
+
+    name = "read_configuration"
+    source = "OCPP 1.6 §5.8"
+    purpose = "Read configuration keys."
+    is_for_pending = True
+
+    keys: list[str] | None = None
+
+
+@operation
+class ChangeConfiguration(Operation, frozen=True):
+    name = "change_configuration"
+    source = "OCPP 1.6 §5.3"
+    purpose = "Set one configuration key."
+    is_for_pending = True
+
+    key: str
+    value: str
+
+
+@operation
+class TriggerMessage(Operation, frozen=True):
+    """`message`: one of MESSAGES. `is_extended`: by the security extension's own Action, where a version has two."""
+
+    name = "trigger_message"
+    source = "OCPP 1.6 §5.17"
+    purpose = "Make the station send a message now."
+    is_for_pending = True
+
+    message: str
+    connector_id: int | None = None
+    is_extended: bool = False
+
+
+BOOT, HEARTBEAT, STATUS, METER_VALUES = "boot", "heartbeat", "status", "meter_values"
+DIAGNOSTICS_STATUS, FIRMWARE_STATUS, LOG_STATUS = "diagnostics_status", "firmware_status", "log_status"
+SIGN_CERTIFICATE = "sign_certificate"
+MESSAGES = (
+    BOOT, HEARTBEAT, STATUS, METER_VALUES, DIAGNOSTICS_STATUS, FIRMWARE_STATUS, LOG_STATUS, SIGN_CERTIFICATE,
+)  # fmt: skip
+
+
+@operation
+class TransferData(Operation, frozen=True):
+    name = "transfer_data"
+    source = "OCPP 1.6 §5.6"
+    purpose = "Send a vendor's own message."
+    is_repeatable = False
+
+    vendor_id: str
+    message_id: str | None = None
+    data: str | None = None

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from evcharging.ocpp16_schemas import SCHEMAS
+from stations.dialects import dialect_of
 
 
 class BadWord(ValueError):
@@ -19,13 +19,13 @@ def payload_of(action: str, words: Iterable[str]) -> dict[str, Any]:
 
     :raises BadWord:
     """
-    properties = SCHEMAS.get(action, {}).get("properties", {})
+    kinds = dialect_of("").value_kinds(action)
     payload = {}
     for word in words:
         key, sign, text = word.partition("=")
         if not sign or not key:
             raise BadWord(f"{word!r} is not key=value")
-        payload[key] = _value(key, text, properties.get(key, {}).get("type", ""))
+        payload[key] = _value(key, text, kinds.get(key, ""))
     return payload
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.dispatch import receiver
 
 from stations.models import Command, CommandStatus
+from stations.operations import ChangeConfiguration, ReadConfiguration
 from stations.services.configuration import apply_change_answer, apply_configuration_answer
 from stations.signals import command_ended
 
@@ -15,7 +16,7 @@ def keep_configuration(*, command: Command, now: datetime, **kwargs: Any) -> Non
     """Keep what the answer says of the station's configuration, its password included."""
     if command.status != CommandStatus.ANSWERED or not command.succeeded:
         return
-    if command.action == "GetConfiguration":
+    if command.operation == ReadConfiguration.name:
         apply_configuration_answer(command, now)
-    elif command.action == "ChangeConfiguration":
+    elif command.operation == ChangeConfiguration.name:
         apply_change_answer(command, now)

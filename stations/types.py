@@ -1,7 +1,22 @@
-"""What a station says of itself."""
+"""What a station says of itself, and who asks something of it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asks for something, through which interface (models.CommandVia), when, and why.
+
+    `waits_s`: how long a command may wait for its station to connect, in seconds; 0: not at all.
+    """
+
+    requested_by: str
+    via: str
+    now: datetime
+    reason: str = ""
+    waits_s: float = 0
 
 
 class BootReport(NamedTuple):

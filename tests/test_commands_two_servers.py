@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from stations.models import Command, Station
-from stations.services.commands import request_command
 from tests.support.answering_charger import AnsweringCharger
+from tests.support.commanding import request_frame
 from tests.support.live_server import LiveServer
 
 EXPIRY_S, TIMEOUT_S, GRACE_S = 12.0, 2.0, 15.0
@@ -32,7 +32,7 @@ def two_servers(start_server: Callable[..., LiveServer]) -> list[LiveServer]:
 
 
 def request(station_id: int, *, resends: bool, waits_s: float) -> Command:
-    return request_command(
+    return request_frame(
         station_id=station_id,
         action="ClearCache",
         payload={},

@@ -13,10 +13,12 @@ from id_tags.services.unknown_tags import note_unknown_id_tag
 from meter.services.readings import MeterMessage, record_readings
 from stations.admin.commanding import operations
 from stations.models import ConfigurationKey, RefusedConnection
+from stations.operations import ClearTagCache
 from stations.services.batches import create_batch
-from stations.services.commands import request_command
+from stations.types import Origin
 from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
+from tests.support.commanding import request_frame
 from tests.support.factories import make_id_tag, make_station, reading, start, stop, transaction_of
 from transactions.models import OrphanMessage
 
@@ -53,7 +55,7 @@ def paths(transactional_db) -> list[str]:
         identity=LONG * 3, reason="unknown_identity", count=1, first_seen_at=now, last_seen_at=now
     )
     orphan = OrphanMessage.objects.get()
-    command = request_command(
+    command = request_frame(
         station_id=station.pk,
         action="DataTransfer",
         payload={"vendorId": LONG, "data": LONG * 20},
@@ -63,10 +65,8 @@ def paths(transactional_db) -> list[str]:
         reason=LONG,
         waits_s=600,
     )
-    batch = create_batch(
-        station_ids=[station.pk], action="ClearCache", payload={}, requested_by="anna", via="admin", now=now,
-        selection=LONG,
-    )  # fmt: skip
+    origin = Origin("anna", "admin", now)
+    batch = create_batch(station_ids=[station.pk], operation=ClearTagCache(), origin=origin, selection=LONG)
     ConfigurationKey.objects.create(station=station, key=LONG, value=LONG * 3, read_at=now)
     commands = f"stations/station/{station.pk}/commands/"
     return [

@@ -17,8 +17,8 @@ from connectors.models import Connector
 from stations.models import Command, CommandVia, RegistrationStatus, Station
 from stations.operations import OPERATIONS
 from stations.passwords import verify_password
-from stations.services.commands import request_command
 from tests.cases.test_operations import PAYLOADS
+from tests.support.commanding import request_frame
 from tests.support.factories import make_id_tag, make_station
 from tests.support.live_server import REPOSITORY, LiveServer, free_port
 from tests.support.waiting import until
@@ -276,7 +276,7 @@ def commanded(start_server: Callable[..., LiveServer], django_db_blocker: Django
 
 def command(action: str, payload: dict[str, Any] | None = None) -> Command:
     """Send a command to SIM-0001 and wait until it is answered."""
-    asked = request_command(
+    asked = request_frame(
         station_id=Station.objects.get(identity="SIM-0001").pk,
         action=action,
         payload=PAYLOADS[action] if payload is None else payload,

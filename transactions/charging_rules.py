@@ -1,11 +1,12 @@
 """What OCPP asks of charging profiles beyond its schema (OCPP 1.6 §3.13, §7.8, §7.13). Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any
+
+from transactions.operations import Profile, Schedule
 
 MAX_PERIODS = 1000
 MAX_RATE = 1_000_000_000
@@ -28,75 +29,74 @@ class Limits:
     units: frozenset[str] = frozenset()
 
 
-def check_profile(profile: Mapping[str, Any], *, connector_id: int, limits: Limits) -> None:
+def check_profile(profile: Profile, *, connector_id: int, limits: Limits) -> None:
     """Check a profile for a connector (0: the whole station) of a station with these limits.
 
     :raises BadProfile:
     """
-    purpose, kind = profile["chargingProfilePurpose"], profile["chargingProfileKind"]
+    purpose, kind = profile.purpose, profile.kind
     if purpose == "ChargePointMaxProfile" and connector_id:
         raise BadProfile("a ChargePointMaxProfile is for the whole station: connector 0")
     if purpose == "TxProfile" and not connector_id:
         raise BadProfile("a TxProfile is for one connector: above 0")
-    if purpose != "TxProfile" and "transactionId" in profile:
+    if purpose != "TxProfile" and profile.transaction_ref is not None:
         raise BadProfile("only a TxProfile names a transaction")
-    if (kind == "Recurring") != ("recurrencyKind" in profile):
+    if (kind == "Recurring") != (profile.recurrency is not None):
         raise BadProfile("a Recurring profile has a recurrencyKind, and no other has")
     if purpose == "ChargePointMaxProfile" and kind == "Relative":
         raise BadProfile("a ChargePointMaxProfile cannot be Relative: there is no start of a session")
-    level = profile["stackLevel"]
-    if not 0 <= level < 2**31 or not 0 <= profile["chargingProfileId"] < 2**31:
+    level = profile.stack_level
+    if not 0 <= level < 2**31 or not 0 <= profile.profile_id < 2**31:
         raise BadProfile("stack levels and profile ids are numbers from 0 to 2147483647")
     if limits.max_stack_level is not None and level > limits.max_stack_level:
         raise BadProfile(f"the station's highest stack level is {limits.max_stack_level}")
-    begins, ends = _instant(profile, "validFrom"), _instant(profile, "validTo")
+    begins, ends = _instant("validFrom", profile.valid_from), _instant("validTo", profile.valid_to)
     if begins is not None and ends is not None and begins >= ends:
         raise BadProfile("validFrom is before validTo")
-    _check_schedule(profile["chargingSchedule"], kind, limits)
+    _check_schedule(profile.schedule, kind, limits)
 
 
-def check_remote_start_profile(profile: Mapping[str, Any], connector_id: int | None, limits: Limits) -> None:
-    """Check the profile of a RemoteStartTransaction to a station with these limits (OCPP 1.6 §5.11).
+def check_remote_start_profile(profile: Profile, connector_id: int | None, limits: Limits) -> None:
+    """Check the profile of a remote start at a station with these limits (OCPP 1.6 §5.11).
 
     :raises BadProfile:
     """
-    if profile["chargingProfilePurpose"] != "TxProfile":
+    if profile.purpose != "TxProfile":
         raise BadProfile("a remote start's profile is a TxProfile")
-    if "transactionId" in profile:
+    if profile.transaction_ref is not None:
         raise BadProfile("a remote start's profile names no transaction: there is none yet")
     if connector_id is None:
         raise BadProfile("a remote start with a profile names its connector")
     check_profile(profile, connector_id=connector_id, limits=limits)
 
 
-def _check_schedule(schedule: Mapping[str, Any], kind: str, limits: Limits) -> None:
-    if kind == "Relative" and "startSchedule" in schedule:
+def _check_schedule(schedule: Schedule, kind: str, limits: Limits) -> None:
+    if kind == "Relative" and schedule.starts_at is not None:
         raise BadProfile("a Relative schedule has no startSchedule")
-    if kind != "Relative" and "startSchedule" not in schedule:
+    if kind != "Relative" and schedule.starts_at is None:
         raise BadProfile(f"an {kind} schedule needs a startSchedule")
-    unit = schedule["chargingRateUnit"]
+    unit = schedule.unit
     if limits.units and unit not in limits.units:
         raise BadProfile(f"the station takes limits in {' or '.join(sorted(limits.units))}, not in {unit}")
-    duration = schedule.get("duration")
+    duration = schedule.duration_s
     if duration is not None and duration < 1:
         raise BadProfile("a duration is 1 s or more")
-    periods = schedule["chargingSchedulePeriod"]
+    periods = schedule.periods
     if not periods:
         raise BadProfile("a schedule needs a period")
     most = min(limits.max_periods or MAX_PERIODS, MAX_PERIODS)
     if len(periods) > most:
         raise BadProfile(f"a schedule has at most {most} periods")
-    if periods[0]["startPeriod"] != 0:
+    if periods[0].starts_s != 0:
         raise BadProfile("the first period starts at 0")
-    starts = [period["startPeriod"] for period in periods]
-    if any(later <= earlier for earlier, later in pairwise(starts)):
+    if any(later.starts_s <= earlier.starts_s for earlier, later in pairwise(periods)):
         raise BadProfile("periods start one after the other")
-    if duration is not None and starts[-1] >= duration:
+    if duration is not None and periods[-1].starts_s >= duration:
         raise BadProfile("a period starts before the schedule's end")
-    _check_rate("minChargingRate", schedule.get("minChargingRate", 0))
+    _check_rate("minChargingRate", schedule.min_rate or 0)
     for period in periods:
-        _check_rate("limit", period["limit"])
-        if not 1 <= period.get("numberPhases", 3) <= 3:
+        _check_rate("limit", period.limit)
+        if period.phases is not None and not 1 <= period.phases <= 3:
             raise BadProfile("a number of phases is 1 to 3")
 
 
@@ -112,12 +112,12 @@ def _check_rate(name: str, value: Any) -> None:
         raise BadProfile(f"{name} has steps of 0.1: {value} is none")
 
 
-def _instant(profile: Mapping[str, Any], name: str) -> datetime | None:
-    if name not in profile:
+def _instant(name: str, text: str | None) -> datetime | None:
+    if text is None:
         return None
-    instant = read_instant(profile[name])
+    instant = read_instant(text)
     if instant is None:
-        raise BadProfile(f"{name} is no time that can be kept: {profile[name]}")
+        raise BadProfile(f"{name} is no time that can be kept: {text}")
     return instant
 
 

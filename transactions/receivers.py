@@ -10,6 +10,15 @@ from django.utils import timezone
 from meter.signals import readings_stored
 from stations.models import Command
 from stations.signals import command_ended, command_requested
+from transactions.operations import (
+    CancelReservation,
+    ClearChargingProfiles,
+    ReadCompositeSchedule,
+    Reserve,
+    SetChargingProfile,
+    StartCharging,
+    StopCharging,
+)
 from transactions.services.charging_profiles import keep_profile
 from transactions.services.profile_answers import apply_profile_answer, end_profiles_of
 from transactions.services.readings import RunningValue, update_running_values
@@ -34,11 +43,11 @@ def carry_running_values(*, values: list[RunningValue], **kwargs: Any) -> None:
 
 
 CHECKS: dict[str, Callable[[Command], None]] = {
-    "CancelReservation": lambda command: check_cancellation(command=command),
-    "RemoteStartTransaction": lambda command: check_remote_start(command=command, now=command.created_at),
-    "RemoteStopTransaction": lambda command: check_remote_stop(command=command),
-    "ReserveNow": lambda command: keep_reservation(command=command, now=command.created_at),
-    "SetChargingProfile": lambda command: keep_profile(command=command, now=command.created_at),
+    CancelReservation.name: lambda command: check_cancellation(command=command),
+    StartCharging.name: lambda command: check_remote_start(command=command, now=command.created_at),
+    StopCharging.name: lambda command: check_remote_stop(command=command),
+    Reserve.name: lambda command: keep_reservation(command=command, now=command.created_at),
+    SetChargingProfile.name: lambda command: keep_profile(command=command, now=command.created_at),
 }
 
 
@@ -48,20 +57,20 @@ def check_command(*, command: Command, **kwargs: Any) -> None:
 
     What staff insist on against the schema is nobody's to interpret.
     """
-    if command.action in CHECKS and not command.allows_invalid:
-        CHECKS[command.action](command)
+    if command.operation in CHECKS and not command.allows_invalid:
+        CHECKS[command.operation](command)
 
 
 @receiver(command_ended)
 def apply_command(*, command: Command, now: datetime, **kwargs: Any) -> None:
     """Take over what a station answered."""
-    if command.action == "RemoteStartTransaction" and command.succeeded:
+    if command.operation == StartCharging.name and command.succeeded:
         link_answered(command=command, now=now)
-    elif command.action == "RemoteStopTransaction" and command.succeeded:
+    elif command.operation == StopCharging.name and command.succeeded:
         complete_stop_answered(command=command, now=now)
-    elif command.action in ("ReserveNow", "CancelReservation"):
+    elif command.operation in (Reserve.name, CancelReservation.name):
         apply_reservation_answer(command=command, now=now)
-    elif command.action in ("SetChargingProfile", "ClearChargingProfile", "GetCompositeSchedule"):
+    elif command.operation in (SetChargingProfile.name, ClearChargingProfiles.name, ReadCompositeSchedule.name):
         apply_profile_answer(command=command, now=now)
 
 

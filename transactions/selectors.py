@@ -82,3 +82,9 @@ def adoption_candidates(orphan: OrphanMessage, *, limit: int = 20) -> list[Trans
         begun += rows.filter(started_at__gt=orphan.effective_at).order_by("started_at")[: limit - len(begun)]
     tag = fold_id_tag(orphan.id_tag)
     return sorted(begun, key=lambda row: not tag or row.id_tag_folded != tag)
+
+
+def with_ref(station_id: int, ref: str) -> QuerySet[Transaction]:
+    """Return the transactions of a station that it knows by this word; none for what can be none of its words."""
+    number = int(ref) if ref.isascii() and ref.isdecimal() and len(ref) < 11 else 0
+    return Transaction.objects.filter(station_id=station_id, transaction_id=number if number < 2**31 else 0)

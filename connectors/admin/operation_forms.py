@@ -3,21 +3,22 @@
 from django import forms
 
 from connectors.models import Availability
+from connectors.operations import ChangeAvailability, UnlockConnector
 from stations.admin.operation_forms import OperationForm, operation_form
 
 
 @operation_form
 class ChangeAvailabilityForm(OperationForm):
-    action, title, group = "ChangeAvailability", "Change availability", "Connectors"
+    operation, title, group = ChangeAvailability, "Change availability", "Connectors"
     explanation = "One that charges follows when its transaction has ended. It is done when the status shows it."
-    connectorId = forms.IntegerField(  # noqa: N815 - OCPP's name
+    connector_id = forms.IntegerField(
         label="Connector", min_value=0, initial=0, help_text="0: the station with all its connectors."
     )
-    type = forms.ChoiceField(label="Availability", choices=Availability.choices)
+    availability = forms.ChoiceField(label="Availability", choices=Availability.choices)
 
 
 @operation_form
 class UnlockConnectorForm(OperationForm):
-    action, title, group, is_for_many = "UnlockConnector", "Unlock a cable", "Connectors", False
+    operation, title, group, is_for_many = UnlockConnector, "Unlock a cable", "Connectors", False
     explanation = "A transaction on it ends first."
-    connectorId = forms.IntegerField(label="Connector", min_value=1, initial=1)  # noqa: N815
+    connector_id = forms.IntegerField(label="Connector", min_value=1, initial=1)

@@ -7,55 +7,11 @@ from uuid import UUID
 from django.db import transaction
 
 from connectors.models import Connector
+from connectors.operations import ChangeAvailability, UnlockConnector
 from connectors.services.states import lock_connector
 from stations.models import Command
-from stations.services.commands import CommandRefused, request_command
+from stations.services.commands import CommandRefused
 from stations.services.follow_ups import complete_follow_up
-
-
-def request_change_availability(
-    *,
-    station_id: int,
-    connector_id: int,
-    availability: str,
-    requested_by: str,
-    via: str,
-    now: datetime,
-    reason: str = "",
-    waits_s: float = 0,
-) -> Command:
-    """Ask a station to take a connector, or with 0 the whole station, into or out of service (OCPP 1.6 §5.2).
-
-    :raises CommandRefused:
-    """
-    return request_command(
-        station_id=station_id,
-        action="ChangeAvailability",
-        payload={"connectorId": connector_id, "type": availability},
-        requested_by=requested_by,
-        via=via,
-        now=now,
-        reason=reason,
-        waits_s=waits_s,
-    )
-
-
-def request_unlock_connector(
-    *, station_id: int, connector_id: int, requested_by: str, via: str, now: datetime, reason: str = ""
-) -> Command:
-    """Ask a station to unlock a cable (OCPP 1.6 §5.18); a transaction on it ends with UnlockCommand.
-
-    :raises CommandRefused:
-    """
-    return request_command(
-        station_id=station_id,
-        action="UnlockConnector",
-        payload={"connectorId": connector_id},
-        requested_by=requested_by,
-        via=via,
-        now=now,
-        reason=reason,
-    )
 
 
 def check_connector_of_command(command: Command) -> None:
@@ -63,12 +19,13 @@ def check_connector_of_command(command: Command) -> None:
 
     :raises CommandRefused:
     """
-    connector_id = command.payload.get("connectorId")
-    if command.allows_invalid or connector_id is None:
+    said = None if command.allows_invalid else command.said
+    connector_id = getattr(said, "connector_id", None)
+    if connector_id is None:
         return
     if not 0 <= connector_id < 2**31:
         raise CommandRefused(f"there is no connector {connector_id}: they are numbered from 1, and 0 is the station")
-    if command.action == "UnlockConnector" and connector_id < 1:
+    if isinstance(said, UnlockConnector) and connector_id < 1:
         raise CommandRefused("connector 0 is the station itself: there is no cable to unlock")
 
 
@@ -78,9 +35,10 @@ def want_availability(*, command: Command, now: datetime) -> None:
 
     With connector 0 it is meant for every connector (OCPP 1.6 §5.2); what an earlier command wanted is given up.
     """
-    connector_id, wanted = command.payload.get("connectorId"), command.payload.get("type", "")
-    if not isinstance(connector_id, int) or connector_id < 0:
+    said = command.said
+    if not isinstance(said, ChangeAvailability) or said.connector_id < 0:
         return
+    connector_id, wanted = said.connector_id, said.availability
     lock_connector(station_id=command.station_id, connector_id=connector_id)
     rows = Connector.objects.filter(station_id=command.station_id)
     if connector_id:

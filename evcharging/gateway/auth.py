@@ -1,4 +1,4 @@
-"""What a connection request says: identity, credentials, subprotocol. Pure; who may connect is stations' to decide."""
+"""What a connection request says: identity and credentials. Pure; who may connect is stations' to decide."""
 
 import base64
 import binascii
@@ -8,8 +8,6 @@ from urllib.parse import unquote_to_bytes
 from stations.models import RefusalReason
 from stations.services.connection import Credentials
 
-SUBPROTOCOL = "ocpp1.6"
-ALIASES = ("ocpp1.6j", "ocpp1.6-j", "ocpp16", "ocpp1.6json")
 MAX_IDENTITY = 255
 
 
@@ -67,16 +65,6 @@ def credentials_of(headers: list[tuple[bytes, bytes]]) -> Credentials | None:
     if not colon:
         raise BadCredentials("no colon")
     return Credentials(username, password)
-
-
-def chosen_subprotocol(offered: list[str]) -> str | None:
-    """Return the subprotocol we speak, if it was offered."""
-    return SUBPROTOCOL if SUBPROTOCOL in offered else None
-
-
-def assumed_subprotocol(offered: list[str]) -> str | None:
-    """Return what a station that is assumed to speak 1.6 is answered: its own alias, or no header at all."""
-    return next((name for name in offered if name.lower() in ALIASES), None)
 
 
 REFUSAL_STATUS = {

@@ -1,6 +1,6 @@
 """CALLs to one charger: the commands queued for it, one outstanding at a time (OCPP-J 1.6 §4.1.1).
 
-The row in the database is the truth. A ring, a new connection, or the process's timer wakes the caller, which claims
+The row in the database is the truth. A notification, a new connection, or the process's timer makes the caller claim
 the next command, sends it and waits in a task of its own: the receive loop goes on serving the charger's CALLs.
 """
 
@@ -9,24 +9,24 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
-from evcharging import ocpp16_schemas as schemas
+from evcharging.gateway.connection import Connection
 from evcharging.gateway.database.thread_pool import DatabaseAway, in_thread
+from evcharging.gateway.dialect import Dialect
+from evcharging.gateway.lanes import Lanes
 from evcharging.gateway.ocppj import frames
 from evcharging.gateway.ocppj.deviations import Applied
 from evcharging.gateway.ocppj.json_text import json_text
+from stations.dialects import Frame, Unsayable
+from stations.secrets import MASK
 from stations.services.calls import LOST, CallOutcome, Claim, ClaimedCommand, record_late_answer
-
-if TYPE_CHECKING:
-    from evcharging.gateway.charge_point import ChargePoint
 
 logger = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 MAX_RAW = 10_000
-MALFORMED = "FormationViolation"
 
 
 class ConnectionLost(Exception):
@@ -44,22 +44,27 @@ class Reply:
 class Caller:
     """The commands of one connection."""
 
-    def __init__(self, charge_point: "ChargePoint") -> None:
-        self._charge_point = charge_point
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        dialect: Dialect,
+        lanes: Lanes,
+        count: Callable[[str, list[Applied]], None],
+    ) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self._lanes = lanes
+        self._count = count
         self._outstanding: tuple[str, asyncio.Future[Reply]] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._is_woken = False
+        self._is_notified = False
         self._is_closed = False
         self._late: asyncio.Task[None] | None = None
 
-    @property
-    def awaited_id(self) -> str | None:
-        """The message id of the CALL that waits for its answer."""
-        return None if self._outstanding is None else self._outstanding[0]
-
-    def wake(self) -> None:
+    def notify(self) -> None:
         """Look for commands to send, now or as soon as the outstanding one is answered."""
-        self._is_woken = True
+        self._is_notified = True
         if self._task is None and not self._is_closed:
             self._task = asyncio.create_task(self._work())
 
@@ -84,8 +89,8 @@ class Caller:
 
     async def _work(self) -> None:
         try:
-            while self._is_woken and not self._is_closed:
-                self._is_woken = False
+            while self._is_notified and not self._is_closed:
+                self._is_notified = False
                 while (command := await self._claim()) is not None:
                     await self._call(command)
         finally:
@@ -94,19 +99,19 @@ class Caller:
     async def _claim(self) -> ClaimedCommand | None:
         if self._is_closed:
             return None
-        station = self._charge_point.station
+        station = self._connection.station
         claim = Claim(station.station_id, station.epoch, datetime.now(UTC))
         try:
-            return await self._charge_point.process.claim_lane.submit(claim)
+            return await self._lanes.claims.submit(claim)
         except DatabaseAway:
-            return None  # the timer wakes us again
+            return None  # the timer asks again
         except Exception:
             logger.exception("%s: its commands could not be claimed", station.identity)
             return None
 
     async def _call(self, command: ClaimedCommand) -> None:
         outcome = await self._outcome(command)
-        station = self._charge_point.station
+        station = self._connection.station
         logger.info(
             "%s %s: %s",
             station.identity,
@@ -116,7 +121,7 @@ class Caller:
         )
         while True:
             try:
-                await self._charge_point.process.outcome_lane.submit(outcome)
+                await self._lanes.outcomes.submit(outcome)
             except DatabaseAway:
                 await asyncio.sleep(RETRY_S)  # the answer is here and nowhere else
             except Exception:
@@ -130,41 +135,64 @@ class Caller:
         """What follows from the answer failed, which is our bug; the answer itself is still recorded."""
         error = {"code": "InternalError", "description": "what follows from the answer failed; the log says why"}
         try:
-            await self._charge_point.process.outcome_lane.submit(
-                outcome._replace(status="call_error", error=error, result_status="")
-            )
+            await self._lanes.outcomes.submit(outcome._replace(status="call_error", error=error, result_status=""))
         except Exception:
-            logger.exception("%s: a command stays open until it is tidied", self._charge_point.station.identity)
+            logger.exception("%s: a command stays open until it is tidied", self._connection.station.identity)
 
     async def _outcome(self, command: ClaimedCommand) -> CallOutcome:
         unique_id = str(command.id)
-        epoch = self._charge_point.station.epoch
-        if command.problem:
-            return _failed(command.id, epoch, "call_error", "InternalError", f"not sent: {command.problem}")
-        if not command.allows_invalid:
-            error = schemas.request_error(command.action, command.payload)
-            if error is not None:
-                logger.error("%s: our own CALL breaks the schema: %s", command.action, error)
-                return _failed(command.id, epoch, "call_error", "InternalError", f"not sent: {error.message}")
+        epoch = self._connection.station.epoch
+        frame, problem = self._frame(command)
+        if problem:
+            return _failed(command.id, epoch, "call_error", "InternalError", f"not sent: {problem}")
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._outstanding = (unique_id, future)
         try:
             async with asyncio.timeout(command.timeout_s):
                 if self._is_closed:
                     raise ConnectionLost
-                await self._charge_point.send(frames.call(unique_id, command.action, command.payload))
+                await self._connection.send(frames.call(unique_id, frame.action, frame.payload))
                 reply = await future
         except TimeoutError:
-            return _failed(command.id, epoch, "timed_out", "", f"no answer in {command.timeout_s:g} s")
+            outcome = _failed(command.id, epoch, "timed_out", "", f"no answer in {command.timeout_s:g} s")
+            return self._with_sent(outcome, command, frame)
         except (ConnectionLost, ConnectionError, RuntimeError) as error:
-            logger.debug("%s: %r", self._charge_point.station.identity, error)
+            logger.debug("%s: %r", self._connection.station.identity, error)
             return CallOutcome(command.id, epoch, LOST, datetime.now(UTC))
         finally:
             self._outstanding = None
-        outcome, deviations = read_reply(command, epoch, reply)
+        outcome, deviations = read_reply(command.id, frame.action, epoch, reply, self._dialect)
         if deviations:
-            self._charge_point.count(f"{command.action}.conf", deviations)
-        return outcome
+            self._count(f"{frame.action}.conf", deviations)
+        return self._with_sent(outcome, command, frame)
+
+    def _frame(self, command: ClaimedCommand) -> tuple[Frame, str]:
+        """Return the frame in the words of this connection's version, its secret in it, and why it cannot be sent."""
+        operations = self._dialect.operations
+        frame = Frame(command.action, {})
+        if command.problem:
+            return frame, command.problem
+        try:
+            frame = operations.frame(command.operation)
+        except Unsayable as error:
+            return frame, str(error)
+        member = operations.secret_member(frame)
+        if member is not None and command.secret is not None:
+            frame = Frame(frame.action, {**frame.payload, member: command.secret})
+        problem = None if command.allows_invalid else operations.problem(frame)
+        if problem is None:
+            return frame, ""
+        logger.error("%s: our own CALL breaks the schema: %s", frame.action, problem)
+        return frame, problem.message
+
+    def _with_sent(self, outcome: CallOutcome, command: ClaimedCommand, frame: Frame) -> CallOutcome:
+        """Add what was sent, where the row shows the frame of another version."""
+        operations = self._dialect.operations
+        if command.version == operations.version:
+            return outcome
+        member = operations.secret_member(frame)
+        shown = frame if member is None else Frame(frame.action, {**frame.payload, member: MASK})
+        return outcome._replace(version=operations.version, sent=shown)
 
     def _keep_late(self, reply: Reply) -> None:
         """An answer that nobody waits for: kept on its row if it is one of ours; one at a time per connection."""
@@ -182,7 +210,7 @@ class Caller:
             answer = frame.payload
         else:
             answer = {"code": frame.code, "description": frame.description}
-        station = self._charge_point.station
+        station = self._connection.station
         operation: Callable[..., Awaitable[bool]] = in_thread
         try:
             is_kept = await operation(
@@ -201,7 +229,9 @@ class Caller:
             logger.warning("%s answered command %s too late", station.identity, command_id)
 
 
-def read_reply(command: ClaimedCommand, epoch: int, reply: Reply) -> tuple[CallOutcome, list[Applied]]:
+def read_reply(
+    command_id: UUID, action: str, epoch: int, reply: Reply, dialect: Dialect
+) -> tuple[CallOutcome, list[Applied]]:
     """Read what a charger answered, tolerantly: what is not as specified is kept raw and counted. Pure but for now.
 
     A status word in the wrong case is put right; an answer without the status it must carry fails the command.
@@ -212,31 +242,33 @@ def read_reply(command: ClaimedCommand, epoch: int, reply: Reply) -> tuple[CallO
         error = {"code": frame.code[:100], "description": frame.description[:1000]}
         if frame.details not in ({}, None, ""):
             error["details"] = frame.details
-        return CallOutcome(command.id, epoch, "call_error", now, error=error), []
+        return CallOutcome(command_id, epoch, "call_error", now, error=error), []
     if isinstance(frame, frames.BrokenAnswer):
-        outcome = _failed(command.id, epoch, "call_error", MALFORMED, f"unreadable answer: {frame.description}")
+        code = dialect.codes.formation
+        outcome = _failed(command_id, epoch, "call_error", code, f"unreadable answer: {frame.description}")
         return outcome._replace(raw=raw), [Applied("answer_not_understood", "", reply.text[:200])]
     payload, deviations = frame.payload, list(frame.deviations)
     word = payload.get("status") if isinstance(payload, dict) else None
-    if command.action not in schemas.CSMS_INITIATED:
-        return CallOutcome(command.id, epoch, "answered", now, str(word or ""), payload), deviations
-    error_found = schemas.response_error(command.action, payload)
+    if action not in dialect.commands:
+        return CallOutcome(command_id, epoch, "answered", now, str(word or ""), payload), deviations
+    error_found = dialect.response_error(action, payload)
     if error_found is None:
-        return CallOutcome(command.id, epoch, "answered", now, str(word or ""), payload, None, ""), deviations
-    words = schemas.status_words(command.action)
+        return CallOutcome(command_id, epoch, "answered", now, str(word or ""), payload, None, ""), deviations
+    words = dialect.status_words(action)
     sample = payload if isinstance(payload, str) else json_text(payload)
     deviations.append(Applied("answer_breaks_schema", error_found.field, sample[:200]))
     known = {known.lower(): known for known in words}
     folded = word.strip().lower() if isinstance(word, str) else ""
-    outcome = CallOutcome(command.id, epoch, "answered", now, str(word or "")[:100], payload, None, raw)
+    outcome = CallOutcome(command_id, epoch, "answered", now, str(word or "")[:100], payload, None, raw)
+    malformed = dialect.codes.formation
     if not isinstance(payload, dict):
-        return outcome._replace(error={"code": MALFORMED, "description": "the answer is no object"}), deviations
+        return outcome._replace(error={"code": malformed, "description": "the answer is no object"}), deviations
     if not words:
         return outcome, deviations
     if folded in known:
         return outcome._replace(result_status=known[folded]), deviations
     problem = f"unknown status {word!r}"[:200] if word else "the answer has no status"
-    return outcome._replace(error={"code": MALFORMED, "description": problem}), deviations
+    return outcome._replace(error={"code": malformed, "description": problem}), deviations
 
 
 def _failed(command_id: UUID, epoch: int, status: str, code: str, description: str) -> CallOutcome:

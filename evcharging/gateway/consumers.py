@@ -10,7 +10,9 @@ from channels.consumer import AsyncConsumer
 from evcharging.gateway import auth
 from evcharging.gateway.auth import BadCredentials, BadIdentity
 from evcharging.gateway.charge_point import ChargePoint
+from evcharging.gateway.connection import Connection
 from evcharging.gateway.database.thread_pool import DatabaseAway, until_committed
+from evcharging.gateway.dialects import agreed_version, connection_dialect, own_spelling
 from evcharging.gateway.process import GatewayProcess, gateway_process
 from evcharging.server.health import ready
 from stations.models import RefusalReason
@@ -40,7 +42,7 @@ class ChargePointConsumer(AsyncConsumer):
         charge_point = await self._admit(process)
         if charge_point is None:
             return
-        liveness = Liveness(charge_point)
+        liveness = Liveness(charge_point.connection)
         try:
             await process.register(charge_point, self._admission)
             liveness.start()
@@ -62,7 +64,7 @@ class ChargePointConsumer(AsyncConsumer):
         client = scope.get("client") or ("", 0)
         remote_address = str(client[0])
         offered = scope.get("subprotocols") or []
-        subprotocol = auth.chosen_subprotocol(offered)
+        version = agreed_version(offered)
         identity, detail, broken_credentials = raw_path[:255].decode("utf-8", "replace"), "", ""
         admission = None
         try:
@@ -75,10 +77,8 @@ class ChargePointConsumer(AsyncConsumer):
             credentials, broken_credentials = None, str(error)
         if admission is None:
             try:
-                attempt = Attempt(
-                    identity, credentials, subprotocol is not None, remote_address, process.channel, datetime.now(UTC)
-                )
-                admission = await process.connect_lane.submit(attempt)
+                attempt = Attempt(identity, credentials, version, remote_address, process.channel, datetime.now(UTC))
+                admission = await process.lanes.connects.submit(attempt)
                 if admission is None:
                     admission = await until_committed(connect_station, **attempt._asdict())
             except DatabaseAway:
@@ -90,7 +90,7 @@ class ChargePointConsumer(AsyncConsumer):
             if refusal == RefusalReason.NO_CREDENTIALS and broken_credentials:
                 # Only here: of a station without a password none is demanded, so none is wrong.
                 refusal, detail = RefusalReason.BAD_CREDENTIALS, broken_credentials
-            detail = detail or (f"offered {', '.join(offered)}" if subprotocol is None and offered else "")
+            detail = detail or (f"offered {', '.join(offered)}" if not version and offered else "")
             process.counters.count_refusal(identity, refusal, remote_address, detail, datetime.now(UTC))
             logger.warning("%s refused from %s: %s", identity, remote_address, refusal.label)
             await self._refuse(auth.REFUSAL_STATUS[refusal])
@@ -98,14 +98,17 @@ class ChargePointConsumer(AsyncConsumer):
         self._admission = admission
         # Before the charger knows: whoever sees it connected may command it at once.
         await process.presence.claim({admission.station.station_id: admission.station.epoch})
-        await self._send({"type": "websocket.accept", "subprotocol": subprotocol or auth.assumed_subprotocol(offered)})
+        dialect = connection_dialect(version or admission.station.assumed_version)
+        await self._send({"type": "websocket.accept", "subprotocol": version or own_spelling(dialect, offered)})
         logger.info("%s connected from %s", identity, remote_address)
-        return ChargePoint(
+        connection = Connection(
             admission.station,
             send=self._send_text,
             close=self._close,
             transport=scope.get("extensions", {}).get("evcharging.connection"),
-            process=process,
+        )
+        return ChargePoint(
+            connection, dialect=dialect, lanes=process.lanes, answers=process.answers, counters=process.counters
         )
 
     async def _serve(self, charge_point: ChargePoint, receive: Any) -> None:
@@ -124,7 +127,7 @@ class ChargePointConsumer(AsyncConsumer):
                 await self._close(NORMAL)
                 return
             except DatabaseAway:
-                logger.error("%s: closed, for the database is away", charge_point.station.identity)
+                logger.error("%s: closed, for the database is away", charge_point.connection.station.identity)
                 await self._close(TRY_AGAIN_LATER)
                 return
             if reply is not None:
@@ -169,18 +172,18 @@ class Liveness:
     One timer per connection, moved on only when it fires or its station changes; any frame counts as a sign of life.
     """
 
-    def __init__(self, charge_point: ChargePoint) -> None:
-        self._charge_point = charge_point
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._timer: asyncio.TimerHandle | None = None
         self._pinged_at = 0.0
         self._closing: asyncio.Future[None] | None = None
 
     def start(self) -> None:
-        self._charge_point.on_change = self._check
+        self._connection.on_change = self._check
         self._check()
 
     def stop(self) -> None:
-        self._charge_point.on_change = lambda: None
+        self._connection.on_change = lambda: None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -190,8 +193,8 @@ class Liveness:
             self._timer.cancel()
             self._timer = None
         loop = asyncio.get_running_loop()
-        station, transport = self._charge_point.station, self._charge_point.transport
-        silent_s = loop.time() - self._charge_point.last_frame_at
+        station, transport = self._connection.station, self._connection.transport
+        silent_s = loop.time() - self._connection.last_frame_at
         if transport is not None and transport.reading_paused:
             silent_s = 0.0  # it is we who do not listen
         waits = []
@@ -201,7 +204,7 @@ class Liveness:
                 if transport is not None:
                     transport.abort()
                 else:
-                    self._closing = asyncio.ensure_future(self._charge_point.close(NORMAL))
+                    self._closing = asyncio.ensure_future(self._connection.close(NORMAL))
                 return
             waits.append(station.idle_limit_s - silent_s)
         if station.ping_interval_s and transport is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from django.conf import settings
 
 from evcharging.gateway.ocpp16.handlers import HANDLERS
-from stations.operations import OPERATIONS
+from evcharging.gateway.ocpp16.operation_tables import SAID
 
 HEAD = """\
 # OCPP coverage
@@ -43,11 +43,14 @@ def coverage() -> str:
         rows.append(f"| {action} | {text} | {repeated} |\n")
     tests = _tests()
     commands = []
-    for action, operation in sorted(OPERATIONS.items()):
-        words = ", ".join(sorted(operation.successes)) or "any answer"
+    for said in sorted(SAID, key=lambda each: each.action):
+        action, operation = said.action, said.operation
+        words = ", ".join(sorted(said.yes)) or "any answer"
         twice = "harmless" if operation.is_repeatable else "never"
         shown = ", ".join(f"[{name}](../{TESTS}/{name})" for name in tests.get(action, []))
-        commands.append(f"| {action} | {operation.source} | {operation.purpose} | {words} | {twice} | {shown} |\n")
+        commands.append(
+            f"| {action} | {said.source or operation.source} | {operation.purpose} | {words} | {twice} | {shown} |\n"
+        )
     return HEAD + "".join(rows) + COMMANDS + "".join(commands)
 
 
@@ -56,7 +59,7 @@ def _tests() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in sorted((settings.BASE_DIR / TESTS).glob("test_*.py")):
         text = path.read_text()
-        for action in OPERATIONS:
+        for action in (said.action for said in SAID):
             if re.search(rf"\"{action}\"", text):
                 found.setdefault(action, []).append(path.name)
     return found

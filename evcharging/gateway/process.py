@@ -15,29 +15,19 @@ from channels.layers import get_channel_layer
 
 from evcharging.gateway.charge_point import ChargePoint
 from evcharging.gateway.counters import Counters
-from evcharging.gateway.database.group_commit import Lane
 from evcharging.gateway.database.thread_pool import DatabaseAway, in_thread
+from evcharging.gateway.lanes import Lanes
 from evcharging.gateway.redis_state.answers import Answers
 from evcharging.gateway.redis_state.client import OptionalRedis
 from evcharging.gateway.redis_state.presence import REFRESH_EVERY_S, Presence
 from evcharging.jobs.periodic import carry_on_commands, maintain, remove_old_rows, roll_up_samples
-from meter.services.readings import MeterMessage, record_readings
 from stations.services.batches import advance_batches
-from stations.services.calls import CallOutcome, Claim, ClaimedCommand, claim_commands, record_outcomes
 from stations.services.connection import (
     Admission,
-    Attempt,
     Leave,
-    connect_known_stations,
-    disconnect_stations,
     reload_station,
     touch_stations,
 )
-from stations.services.reports import BootAnswer, BootMessage, record_boots
-from status_notifications.services.statuses import StatusMessage, record_statuses
-from transactions.services.batched_starts import record_plain_starts
-from transactions.services.batched_stops import record_plain_stops
-from transactions.types import StartAnswer, StartMessage, StopAnswer, StopMessage
 
 logger = logging.getLogger(__name__)
 
@@ -59,24 +49,10 @@ class GatewayProcess:
         self.answers = Answers(self.redis)
         self.presence = Presence(self.redis)
         self.counters = Counters()
-        self.connect_lane: Lane[Attempt, Admission | None] = Lane(
-            lambda attempts: connect_known_stations(attempts=attempts)
-        )
-        self.leave_lane: Lane[Leave, bool] = Lane(lambda leaves: disconnect_stations(leaves=leaves))
-        self.boot_lane: Lane[BootMessage, BootAnswer] = Lane(lambda messages: record_boots(messages=messages))
-        self.meter_lane: Lane[MeterMessage, bool] = Lane(lambda messages: record_readings(messages=messages))
-        self.status_lane: Lane[StatusMessage, bool] = Lane(lambda messages: record_statuses(messages=messages))
-        self.start_lane: Lane[StartMessage, StartAnswer | None] = Lane(
-            lambda messages: record_plain_starts(messages=messages)
-        )
-        self.stop_lane: Lane[StopMessage, StopAnswer | None] = Lane(
-            lambda messages: record_plain_stops(messages=messages)
-        )
-        self.claim_lane: Lane[Claim, ClaimedCommand | None] = Lane(lambda claims: claim_commands(claims=claims))
-        self.outcome_lane: Lane[CallOutcome, bool] = Lane(lambda outcomes: record_outcomes(outcomes=outcomes))
+        self.lanes = Lanes()
         self.connections: dict[int, ChargePoint] = {}
         self.channel = ""
-        self._early_rings: set[int] = set()
+        self._early_notices: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._layer = get_channel_layer()
 
@@ -109,41 +85,41 @@ class GatewayProcess:
     async def register(self, charge_point: ChargePoint, admission: Admission) -> None:
         """Make a connection the station's one connection; the one it had before is closed, wherever it is."""
         previous_channel = admission.previous_channel
-        station = charge_point.station
+        station = charge_point.connection.station
         previous = self.connections.get(station.station_id)
-        if previous is None or previous.station.epoch < station.epoch:
+        if previous is None or previous.connection.station.epoch < station.epoch:
             self.connections[station.station_id] = charge_point
         if previous is not None:
-            loser = previous if previous.station.epoch < station.epoch else charge_point
-            await loser.close(1000)
+            loser = previous if previous.connection.station.epoch < station.epoch else charge_point
+            await loser.connection.close(1000)
         elif previous_channel and previous_channel != self.channel:
-            await self._ring(
+            await self._notify(
                 previous_channel,
                 {"type": "station.taken_over", "station_id": station.station_id, "epoch": station.epoch},
             )
-        if admission.has_commands or station.station_id in self._early_rings:
-            charge_point.caller.wake()
+        if admission.has_commands or station.station_id in self._early_notices:
+            charge_point.caller.notify()
 
     async def unregister(self, charge_point: ChargePoint) -> None:
         """Forget a closed connection; the station is marked offline only if this connection still owned it."""
-        station = charge_point.station
+        station = charge_point.connection.station
         if self.connections.get(station.station_id) is charge_point:
             del self.connections[station.station_id]
         await charge_point.caller.close()
         try:
-            await self.leave_lane.submit(Leave(station.station_id, station.epoch, datetime.now(UTC)))
+            await self.lanes.leaves.submit(Leave(station.station_id, station.epoch, datetime.now(UTC)))
         except DatabaseAway:
             logger.warning("%s: its leave could not be written; its lease runs out", station.identity)
         await self.presence.release(station.station_id, station.epoch)
 
-    async def _ring(self, channel: str, message: dict[str, Any]) -> None:
-        """Ring another process. A lost ring costs a delay: its frames are dropped by their epoch."""
+    async def _notify(self, channel: str, message: dict[str, Any]) -> None:
+        """Notify another process. A lost notification costs a delay: its frames are dropped by their epoch."""
         if self._layer is None or self.redis.is_paused:
             return
         try:
             await self.redis.attempt(self._layer.send(channel, message), None)
         except ChannelFull:
-            logger.debug("%s takes no more rings: its process is dead or busy", channel)
+            logger.debug("%s takes no more notifications: its process is dead or busy", channel)
 
     async def _receive(self) -> None:
         assert self._layer is not None
@@ -156,75 +132,77 @@ class GatewayProcess:
                 await asyncio.sleep(RECEIVE_RETRY_S)
                 continue
             try:
-                await self._on_ring(message)
+                await self._on_notification(message)
             except Exception:
-                logger.exception("a ring failed: %s", message)
+                logger.exception("a notification could not be handled: %s", message)
 
-    def wake(self, station_ids: Iterable[int]) -> None:
+    def notify(self, station_ids: Iterable[int]) -> None:
         """Let the connections of these stations look for commands; those that are not here are left alone."""
         for station_id in station_ids:
             charge_point = self.connections.get(station_id)
             if charge_point is not None:
-                charge_point.caller.wake()
+                charge_point.caller.notify()
             else:
-                self._early_rings.add(station_id)  # its connection is in the database and not yet in the table
+                self._early_notices.add(station_id)  # its connection is in the database and not yet in the table
 
-    async def _on_ring(self, message: dict[str, Any]) -> None:
+    async def _on_notification(self, message: dict[str, Any]) -> None:
         if message["type"] == "commands.queued":
-            self.wake(message["station_ids"])
+            self.notify(message["station_ids"])
             return
         charge_point = self.connections.get(message["station_id"])
         if charge_point is None:
             return
-        if message["type"] == "station.taken_over" and charge_point.station.epoch < message["epoch"]:
-            await charge_point.close(1000)
+        if message["type"] == "station.taken_over" and charge_point.connection.station.epoch < message["epoch"]:
+            await charge_point.connection.close(1000)
         elif message["type"] == "station.changed":
             await self._reload(charge_point)
 
     async def _reload(self, charge_point: ChargePoint) -> None:
-        station = charge_point.station
+        station = charge_point.connection.station
         fresh = await in_thread(reload_station, station_id=station.station_id, epoch=station.epoch)
         if fresh is None:
-            await charge_point.close(1000)
+            await charge_point.connection.close(1000)
         else:
-            charge_point.use(fresh)
+            charge_point.connection.use(fresh)
 
     async def _touch(self) -> None:
         """Write when stations were last seen; close connections that no longer own theirs."""
         now, monotonic = datetime.now(UTC), time.monotonic()
         due = {}
         for station_id, charge_point in self.connections.items():
-            if charge_point.last_frame_at > charge_point.flushed_frame_at:
+            if charge_point.connection.last_frame_at > charge_point.connection.flushed_frame_at:
                 due[station_id] = charge_point
         ids = list(due)
         for start in range(0, len(ids), TOUCH_BATCH):
             batch = ids[start : start + TOUCH_BATCH]
             seen = {
                 station_id: (
-                    due[station_id].station.epoch,
-                    now - timedelta(seconds=max(monotonic - due[station_id].last_frame_at, 0)),
-                    due[station_id].clock_drift.seconds,
+                    due[station_id].connection.station.epoch,
+                    now - timedelta(seconds=max(monotonic - due[station_id].connection.last_frame_at, 0)),
+                    due[station_id].connection.clock_drift.seconds,
                 )
                 for station_id in batch
             }
             statuses = await in_thread(touch_stations, seen=seen)
             for station_id in batch:
                 charge_point = due[station_id]
-                charge_point.flushed_frame_at = charge_point.last_frame_at
+                charge_point.connection.flushed_frame_at = charge_point.connection.last_frame_at
                 if station_id not in statuses:
-                    await charge_point.close(1000)
-                elif statuses[station_id] != charge_point.station.registration_status:
+                    await charge_point.connection.close(1000)
+                elif statuses[station_id] != charge_point.connection.station.registration_status:
                     await self._reload(charge_point)
 
     async def _refresh_presence(self) -> None:
-        epochs = {station_id: connection.station.epoch for station_id, connection in self.connections.items()}
+        epochs = {
+            station_id: charge_point.connection.station.epoch for station_id, charge_point in self.connections.items()
+        }
         await self.presence.claim(epochs)
 
     async def _carry_on_commands(self) -> None:
-        """What no ring can be relied on for: lost rings, expiry, greetings, what did not follow in time."""
-        self._early_rings.clear()
+        """Do what no notification tells of: lost ones, expiry, first contact, effects that did not come in time."""
+        self._early_notices.clear()
         queued = await in_thread(carry_on_commands, gateway_channel=self.channel, now=datetime.now(UTC))
-        self.wake(queued)
+        self.notify(queued)
 
     async def _advance_batches(self) -> None:
         await in_thread(advance_batches, now=datetime.now(UTC))

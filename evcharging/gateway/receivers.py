@@ -27,22 +27,22 @@ def forget_answers_of_stations(*, stopped: list[Stopped], **kwargs: Any) -> None
 
 
 @receiver(station_changed)
-def ring_connection(*, station_id: int, **kwargs: Any) -> None:
+def notify_connection(*, station_id: int, **kwargs: Any) -> None:
     """Tell the process that holds the socket that staff changed the station; it reloads the row."""
     for channel in _channels([station_id]):
         _send(channel, {"type": "station.changed", "station_id": station_id})
 
 
 @receiver(commands_queued)
-def ring_for_commands(*, station_ids: list[int], **kwargs: Any) -> None:
-    """Wake the connections that can send the commands: here directly, elsewhere by the channel layer.
+def notify_of_commands(*, station_ids: list[int], **kwargs: Any) -> None:
+    """Notify the connections that can send the commands: here directly, elsewhere by the channel layer.
 
-    A ring that is lost costs a delay: every process looks for queued commands every few seconds.
+    A lost notification costs a delay: every process looks for queued commands every few seconds.
     """
     process = running_process()
     for channel, ids in _channels(station_ids).items():
         if process is not None and channel == process.channel:
-            process.loop.call_soon_threadsafe(process.wake, ids)
+            process.loop.call_soon_threadsafe(process.notify, ids)
         else:
             _send(channel, {"type": "commands.queued", "station_ids": ids})
 

@@ -7,14 +7,15 @@ from django import forms
 from django.db.models import Q
 
 from id_tags.models import IdTag, IdTagGroup
-from id_tags.services.local_lists import DIFFERENTIAL, FULL, request_local_list
+from id_tags.operations import DIFFERENTIAL, FULL, ReadLocalListVersion, SendLocalList
+from id_tags.services.local_lists import request_local_list
 from stations.admin.operation_forms import OperationForm, operation_form
-from stations.models import Command, CommandVia, Station
+from stations.models import Command, Station
 
 
 @operation_form
 class SendLocalListForm(OperationForm):
-    action, title, group, is_for_many = "SendLocalList", "Send a local list", "Local list", False
+    operation, title, group, is_for_many = SendLocalList, "Send a local list", "Local list", False
     explanation = "The chosen tags become its whole list, in as many parts as the station needs."
     tags = forms.ChoiceField(
         label="Which tags",
@@ -34,18 +35,15 @@ class SendLocalListForm(OperationForm):
             station_id=station.pk,
             tags=IdTag.objects.filter(chosen).select_related("group").order_by("id_tag_folded"),
             update_type=data["update_type"],
-            requested_by=requested_by,
-            via=CommandVia.ADMIN,
-            now=now,
-            reason=data["reason"],
+            origin=self.origin(requested_by, now),
         )
         assert update.command is not None
         return update.command
 
-    def payload(self) -> dict[str, Any]:
-        raise NotImplementedError("a local list is cut into payloads by its service")
+    def arguments(self) -> dict[str, Any]:
+        raise TypeError("a local list is cut into operations by its service")
 
 
 @operation_form
-class GetLocalListVersionForm(OperationForm):
-    action, title, group = "GetLocalListVersion", "Ask for the local list's version", "Local list"
+class ReadLocalListVersionForm(OperationForm):
+    operation, title, group = ReadLocalListVersion, "Ask for the local list's version", "Local list"

@@ -21,7 +21,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from evcharging.back_office.confirmation import ask
 from evcharging.back_office.display import change_url
 from stations.admin.operation_forms import OPERATION_FORMS, AnyJSONForm, OperationForm
-from stations.models import CommandVia, Station
+from stations.dialects import dialect_of
+from stations.models import Station
 from stations.services.batches import create_batch
 from stations.services.commands import CommandRefused
 
@@ -37,6 +38,9 @@ def form_class(name: str) -> type[OperationForm]:
     """
     if name == ANY:
         return AnyJSONForm
+    if name not in OPERATION_FORMS:
+        named = dialect_of("").operation_of(name)  # by its Action, as in addresses that were kept
+        name = "" if named is None else named.name
     if name not in OPERATION_FORMS:
         raise Http404
     return OPERATION_FORMS[name]
@@ -146,15 +150,10 @@ class CommandingAdmin(ModelAdmin):
                 with transaction.atomic():
                     batch = create_batch(
                         station_ids=queryset.values_list("pk", flat=True),
-                        action=form.cleaned_data.get("name") or kind.action,
-                        payload=form.payload(),
-                        requested_by=request.user.get_username(),
-                        via=CommandVia.ADMIN,
-                        now=timezone.now(),
+                        operation=form.said(),
+                        origin=form.origin(request.user.get_username(), timezone.now()),
                         selection=_selection(request, count, across == "1"),
-                        reason=form.cleaned_data["reason"],
                         stations_per_second=pace,
-                        waits_s=form.cleaned_data["waits_s"],
                         allows_invalid=form.cleaned_data.get("insist", False),
                     )
             except CommandRefused as error:

@@ -39,6 +39,7 @@ from evcharging.back_office.model_admins import ReadOnlyAdmin
 from evcharging.back_office.panels import Panel, PanelContent, PanelPage
 from stations.admin.commanding import COMMAND_PERMISSION
 from stations.models import Command, CommandStatus, FollowUp, Station
+from stations.operations import ChangeConfiguration
 from stations.services.commands import CommandNotWaiting, cancel_command
 
 LATEST = 8
@@ -219,7 +220,7 @@ def configuration_of(request: HttpRequest, station: Station) -> PanelContent:
     """What the station's configuration was when it was last read; each writable key can be changed."""
     keys = list(station.configuration.order_by("key")[:300])
     may_change = request.user.has_perm(COMMAND_PERMISSION)
-    change = reverse("admin:stations_station_command", args=[station.pk, "ChangeConfiguration"])
+    change = reverse("admin:stations_station_command", args=[station.pk, ChangeConfiguration.name])
 
     def name(key: Any) -> Any:
         if not may_change or key.readonly or key.is_unknown:

@@ -3,8 +3,9 @@
 from zoneinfo import available_timezones
 
 from django import forms
-from unfold.widgets import UnfoldAdminSelect2Widget
+from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminSelectWidget
 
+from stations.dialects import dialect_of, versions
 from stations.models import Station
 
 
@@ -21,11 +22,19 @@ class StationForm(forms.ModelForm):
         help_text=Station._meta.get_field("time_zone").help_text,
     )
 
+    assumed_version = forms.ChoiceField(
+        label="Without a valid subprotocol",
+        choices=lambda: [("", "Refuse"), *((name, f"Assume {dialect_of(name).title}") for name in versions())],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text=Station._meta.get_field("assumed_version").help_text,
+    )
+
     class Meta:
         model = Station
         fields = (
             "identity", "name", "registration_status", "time_zone", "id_tag_transform", "allow_any_username",
-            "assume_ocpp16", "heartbeat_interval_s", "ping_interval_s", "idle_limit_s", "response_delay_ms",
+            "assumed_version", "heartbeat_interval_s", "ping_interval_s", "idle_limit_s", "response_delay_ms",
             "call_timeout_s", "reads_configuration_by_key",
         )  # fmt: skip
 

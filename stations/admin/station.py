@@ -79,7 +79,7 @@ class StationAdmin(CommandingAdmin, PanelPage, BackOfficeAdmin):
             {
                 "classes": ("collapse",),
                 "fields": (
-                    "id_tag_transform", "allow_any_username", "assume_ocpp16", "heartbeat_interval_s",
+                    "id_tag_transform", "allow_any_username", "assumed_version", "heartbeat_interval_s",
                     "ping_interval_s", "idle_limit_s", "response_delay_ms", "call_timeout_s",
                     "reads_configuration_by_key",
                 ),

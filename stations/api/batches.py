@@ -17,14 +17,13 @@ from evcharging.api.models import Scope
 from evcharging.api.problems import Conflict, NotFound
 from evcharging.api.serializers import (
     InstantField,
-    KnownMembersOnly,
     RowSerializer,
     TextField,
     TrueOrFalseField,
     WholeNumberField,
 )
 from evcharging.api.views import ListViewSet, ReadViewSet, valid
-from stations.api.commands import MAX_QUEUE_S, PayloadField, invalid_payload
+from stations.api.commands import MAX_QUEUE_S, OperationRequestSerializer, invalid_payload, operation_of
 from stations.models import CommandBatch, CommandBatchItem, CommandVia, Station
 from stations.selectors import UnknownFilter, batch_progress, stations_matching
 from stations.services.batches import (
@@ -36,15 +35,14 @@ from stations.services.batches import (
     stop_batch,
 )
 from stations.services.commands import CommandRefused, InvalidPayload
+from stations.types import Origin
 
 MAX_NAMED = 10_000
 
 
-class BatchRequestSerializer(KnownMembersOnly):
+class BatchRequestSerializer(OperationRequestSerializer):
     """What to send to whom: to `stations` by identity, or to all that fit every word of `filter`."""
 
-    action = TextField(max_length=60)
-    payload = PayloadField(required=False)
     stations = serializers.ListField(child=TextField(max_length=255), required=False, max_length=MAX_NAMED)
     filter = serializers.ListField(
         child=TextField(max_length=300),
@@ -58,6 +56,7 @@ class BatchRequestSerializer(KnownMembersOnly):
     allows_invalid = TrueOrFalseField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
         if ("stations" in attrs) == ("filter" in attrs):
             raise serializers.ValidationError("Either stations or filter says who is meant.")
         return attrs
@@ -80,8 +79,8 @@ class BatchSerializer(RowSerializer):
     class Meta:
         model = CommandBatch
         fields: Any = (
-            "id", "action", "payload", "selection", "requested_by", "via", "reason", "stations_per_second", "waits_s",
-            "created_at", "stopped_at", "ended_at",
+            "id", "operation", "arguments", "action", "payload", "selection", "requested_by", "via", "reason",
+            "stations_per_second", "waits_s", "created_at", "stopped_at", "ended_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -147,15 +146,16 @@ class BatchViewSet(ReadViewSet):
         try:
             batch = create_batch(
                 station_ids=stations.values_list("pk", flat=True),
-                action=said["action"],
-                payload=said.get("payload", {}),
-                requested_by=username_of(request),
-                via=CommandVia.API,
-                now=timezone.now(),
+                operation=operation_of(said),
+                origin=Origin(
+                    username_of(request),
+                    CommandVia.API,
+                    timezone.now(),
+                    said.get("reason", ""),
+                    said.get("waits_s", 0),
+                ),
                 selection=selection,
-                reason=said.get("reason", ""),
                 stations_per_second=said.get("stations_per_second", 20),
-                waits_s=said.get("waits_s", 0),
                 allows_invalid=said.get("allows_invalid", False),
                 batch_id=self.idempotency_id,
             )

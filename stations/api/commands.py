@@ -1,5 +1,6 @@
 """Commands to stations: requested, waited for, looked up, taken back."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -20,14 +21,17 @@ from evcharging.api.serializers import KnownMembersOnly, RowSerializer, TextFiel
 from evcharging.api.views import ListViewSet, ReadViewSet, valid
 from stations.api.filters import StationFilter
 from stations.models import Command, CommandStatus, CommandVia, Station
+from stations.operations import BadArguments, Operation, RawFrame, read_operation
 from stations.selectors import wait_until_ended
 from stations.services.commands import (
     CommandNotWaiting,
     CommandRefused,
     InvalidPayload,
     cancel_command,
+    read_frame,
     request_command,
 )
+from stations.types import Origin
 
 MAX_WAIT_S = 60.0
 MAX_QUEUE_S = 30 * 86_400
@@ -46,11 +50,41 @@ class PayloadField(serializers.JSONField):
         return data
 
 
-class CommandRequestSerializer(KnownMembersOnly):
-    """What to send."""
+class OperationRequestSerializer(KnownMembersOnly):
+    """What to tell: in the words of OCPP 1.6 (`action`, `payload`) or of no version (`operation`, `arguments`)."""
 
-    action = TextField(max_length=60, help_text="OCPP's name of the operation, as Reset.")
+    action = TextField(required=False, max_length=60, help_text="OCPP's name of the operation, as Reset.")
     payload = PayloadField(required=False, help_text="As OCPP's schema has it.")
+    operation = TextField(required=False, max_length=40, help_text="Whatever the station speaks, as reset.")
+    arguments = PayloadField(required=False, help_text="Of the operation; docs/api.md lists them.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("action" in attrs) == ("operation" in attrs):
+            raise serializers.ValidationError({"action": ["Either action or operation says what is to be done."]})
+        if ("payload" in attrs and "action" not in attrs) or ("arguments" in attrs and "operation" not in attrs):
+            raise serializers.ValidationError("payload goes with action, arguments with operation.")
+        return attrs
+
+
+def operation_of(said: dict[str, Any]) -> Operation | RawFrame:
+    """Return what a request asks for.
+
+    :raises ValidationError: the operation or its arguments are unknown. :raises InvalidPayload: against the schema.
+    """
+    if "action" in said:
+        allows_invalid = said.get("allows_invalid", False)
+        return read_frame(action=said["action"], payload=said.get("payload", {}), allows_invalid=allows_invalid)
+    try:
+        return read_operation(said["operation"], said.get("arguments", {}))
+    except BadArguments as error:
+        if error.path == "operation":
+            raise exceptions.ValidationError({"operation": [str(error)]}) from None
+        raise nested("arguments", error.path, str(error)) from None
+
+
+class CommandRequestSerializer(OperationRequestSerializer):
+    """What to send, and how."""
+
     reason = TextField(required=False, allow_blank=True, max_length=500, help_text="Kept with the command.")
     waits_s = serializers.FloatField(
         required=False,
@@ -74,9 +108,10 @@ class CommandSerializer(RowSerializer):
     class Meta:
         model = Command
         fields = (
-            "id", "station", "action", "payload", "status", "succeeded", "result_status", "response", "error",
-            "late_answer", "follow_up", "follow_up_note", "follow_up_at", "progress", "requested_by", "via", "reason",
-            "batch", "allows_invalid", "created_at", "expires_at", "sent_at", "answered_at",
+            "id", "station", "operation", "arguments", "version", "action", "payload", "status", "succeeded",
+            "result_status", "verdict", "response", "result", "error", "late_answer", "follow_up", "follow_up_note",
+            "follow_up_at", "progress", "requested_by", "via", "reason", "batch", "allows_invalid", "created_at",
+            "expires_at", "sent_at", "answered_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -150,13 +185,14 @@ class StationCommandViewSet(ListViewSet):
         try:
             command = request_command(
                 station_id=station.pk,
-                action=said["action"],
-                payload=said.get("payload", {}),
-                requested_by=username_of(request),
-                via=CommandVia.API,
-                now=timezone.now(),
-                reason=said.get("reason", ""),
-                waits_s=said.get("waits_s", 0),
+                operation=operation_of(said),
+                origin=Origin(
+                    username_of(request),
+                    CommandVia.API,
+                    timezone.now(),
+                    said.get("reason", ""),
+                    said.get("waits_s", 0),
+                ),
                 timeout_s=said.get("timeout_s"),
                 resends=said.get("resends", False),
                 allows_invalid=said.get("allows_invalid", False),
@@ -182,10 +218,15 @@ def invalid_payload(error: InvalidPayload) -> exceptions.ValidationError:
     """Return the problem of a payload that OCPP's schema refuses, where it is wrong."""
     if error.field == "action":
         return exceptions.ValidationError({"action": [str(error)]})
-    inner: Any = [str(error)]
-    for part in reversed([part for part in error.field.replace("[]", "").split(".") if part]):
+    return nested("payload", error.field, str(error))
+
+
+def nested(member: str, path: str, message: str) -> exceptions.ValidationError:
+    """Return the problem of a place inside a member, `a.b[0].c`."""
+    inner: Any = [message]
+    for part in reversed([part for part in re.sub(r"\[\d*\]", "", path).split(".") if part]):
         inner = {part: inner}
-    return exceptions.ValidationError({"payload": inner})
+    return exceptions.ValidationError({member: inner})
 
 
 def _wait_s(request: Request) -> float:

@@ -4,10 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from evcharging.api.serializers import InstantField, RowSerializer, TextField
+from evcharging.api.serializers import InstantField, RowSerializer, TextField, TrueOrFalseField
 from stations.models import Station
 from stations.passwords import hash_password
 
+OCPP16 = "ocpp1.6"
 REPORTED = (
     "first_accepted_at", "created_at", "last_boot_at", "last_seen_at", "connected_at", "disconnected_at",
     "remote_address", "clock_drift_s", "vendor", "model", "firmware_version", "charge_point_serial_number",
@@ -17,6 +18,16 @@ SETTINGS = (
     "name", "registration_status", "time_zone", "id_tag_transform", "allow_any_username", "assume_ocpp16",
     "heartbeat_interval_s", "ping_interval_s", "idle_limit_s", "response_delay_ms",
 )  # fmt: skip
+
+
+class AssumesOcpp16Field(TrueOrFalseField):
+    """Whether a connection without a valid Sec-WebSocket-Protocol is taken, as one of OCPP 1.6."""
+
+    def to_representation(self, value: Any) -> bool:
+        return value == OCPP16
+
+    def to_internal_value(self, data: Any) -> Any:
+        return OCPP16 if super().to_internal_value(data) else ""
 
 
 class ConnectorSummarySerializer(serializers.Serializer):
@@ -42,6 +53,8 @@ class StationSerializer(RowSerializer):
         trim_whitespace=False,
         help_text="Of its next connection: 16 bytes or more, or 32 to 40 hex digits; empty demands none.",
     )
+
+    assume_ocpp16 = AssumesOcpp16Field(source="assumed_version", required=False)
 
     class Meta:
         model = Station

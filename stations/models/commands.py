@@ -8,6 +8,9 @@ from django.db import models
 from django.db.models import Q
 
 from stations.models.station import Station
+from stations.operations import Operation, read_operation
+
+NOTHING = models.Value({}, models.JSONField())
 
 
 class CommandVia(models.TextChoices):
@@ -48,8 +51,21 @@ class CommandBatch(models.Model):
     """One action over many stations, carried on at a chosen pace by whichever process comes first; kept for ever."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    action = models.CharField(max_length=60)
-    payload = models.JSONField(default=dict)
+    operation = models.CharField(
+        max_length=40, blank=True, db_default="", help_text="Blank: an Action that no operation says."
+    )
+    arguments = models.JSONField(
+        default=dict, db_default=NOTHING, help_text="Of the operation, in words of the domain, but for secrets."
+    )
+    raw_version = models.CharField(
+        max_length=20,
+        blank=True,
+        db_default="",
+        help_text="The frame is sent as it is written, for this protocol version.",
+    )
+    action = models.CharField(max_length=60, help_text="As the first protocol version says it, or as it is written.")
+    payload = models.JSONField(default=dict, help_text="But for secrets.")
+    sealed = models.BinaryField(null=True, editable=False, help_text="A secret of the payload, encrypted.")
     selection = models.CharField(max_length=500, blank=True, help_text="How the stations were chosen, in words.")
     requested_by = models.CharField(max_length=150)
     via = models.CharField(max_length=10, choices=CommandVia)
@@ -98,6 +114,21 @@ class Command(models.Model):
         db_default=models.Func(models.Value("stations_command_number_seq"), function="nextval"),
     )
     station = models.ForeignKey(Station, models.PROTECT, related_name="commands")
+    operation = models.CharField(
+        max_length=40, blank=True, db_default="", help_text="Blank: an Action that no operation says."
+    )
+    arguments = models.JSONField(
+        default=dict, db_default=NOTHING, help_text="Of the operation, in words of the domain, but for secrets."
+    )
+    raw_version = models.CharField(
+        max_length=20,
+        blank=True,
+        db_default="",
+        help_text="The frame is sent as it is written, for this protocol version.",
+    )
+    version = models.CharField(
+        max_length=20, blank=True, db_default="", help_text="The protocol version of the frame."
+    )
     action = models.CharField(max_length=60)
     payload = models.JSONField(default=dict, help_text="As sent, but for secrets.")
     sealed = models.BinaryField(
@@ -120,6 +151,10 @@ class Command(models.Model):
     status = models.CharField(max_length=13, choices=CommandStatus, default=CommandStatus.QUEUED)
     succeeded = models.BooleanField(null=True, help_text="Whether the charger's answer means yes; null until it ends.")
     result_status = models.CharField(max_length=100, blank=True, help_text="The charger's own word.")
+    verdict = models.CharField(
+        max_length=20, blank=True, db_default="", help_text="What that means, whatever the version."
+    )
+    result = models.JSONField(null=True, help_text="What the answer tells, in words of the domain.")
     response = models.JSONField(null=True)
     error = models.JSONField(null=True, help_text="code and description, of the charger or of ours.")
     raw_answer = models.TextField(blank=True, help_text="What came, where it was not as specified.")
@@ -154,7 +189,7 @@ class Command(models.Model):
             models.Index(fields=["expires_at"], condition=Q(status="queued"), name="stations_command_expiring"),
             models.Index(fields=["answer_due_at"], condition=Q(status="sent"), name="stations_command_due"),
             models.Index(
-                fields=["station", "action"], condition=Q(follow_up="waiting"), name="stations_command_following"
+                fields=["station", "operation"], condition=Q(follow_up="waiting"), name="stations_command_awaited"
             ),
             models.Index(
                 fields=["follow_up_due_at"], condition=Q(follow_up="waiting"), name="stations_command_follow_due"
@@ -163,6 +198,13 @@ class Command(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.number}"
+
+    @property
+    def said(self) -> Operation | None:
+        """The operation with its typed arguments; None of a raw frame, which is nobody's to interpret."""
+        if self.raw_version or not self.operation:
+            return None
+        return read_operation(self.operation, self.arguments)
 
     @property
     def has_ended(self) -> bool:

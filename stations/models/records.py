@@ -28,14 +28,14 @@ class Boot(models.Model):
 
 
 class NoticeKind(models.TextChoices):
-    """Which message a notice came in."""
+    """What a notice is about."""
 
-    DIAGNOSTICS = "DiagnosticsStatusNotification", "Diagnostics"
-    FIRMWARE = "FirmwareStatusNotification", "Firmware"
-    SIGNED_FIRMWARE = "SignedFirmwareStatusNotification", "Signed firmware"
-    LOG = "LogStatusNotification", "Log upload"
-    SECURITY_EVENT = "SecurityEventNotification", "Security event"
-    DATA_TRANSFER = "DataTransfer", "Data transfer"
+    DIAGNOSTICS = "diagnostics", "Diagnostics"
+    FIRMWARE = "firmware", "Firmware"
+    SIGNED_FIRMWARE = "signed_firmware", "Signed firmware"
+    LOG = "log", "Log upload"
+    SECURITY_EVENT = "security_event", "Security event"
+    DATA_TRANSFER = "data_transfer", "Data transfer"
 
 
 class Notice(models.Model):

@@ -65,8 +65,18 @@ class Station(models.Model):
     allow_any_username = models.BooleanField(
         default=False, help_text="Take any Basic user name with a right password."
     )
-    assume_ocpp16 = models.BooleanField(
-        "assume OCPP 1.6", default=False, help_text="Accept the connection without a valid Sec-WebSocket-Protocol."
+    assumed_version = models.CharField(
+        max_length=20,
+        blank=True,
+        db_default="",
+        help_text="The protocol version of a connection without a valid Sec-WebSocket-Protocol. Blank: refused.",
+    )
+    version = models.CharField(
+        max_length=20,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="The protocol version of its latest connection.",
     )
     time_zone = models.CharField(
         max_length=64, default="UTC", validators=[validate_time_zone], help_text="For timestamps without an offset."

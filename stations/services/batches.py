@@ -1,19 +1,28 @@
 """One action over many stations: a job that any process carries on, at the pace that was asked for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
 
 from evcharging.events import publish
+from stations.dialects import Frame, dialect_of
 from stations.models import CommandBatch, CommandBatchItem, CommandStatus, Station
-from stations.operations import OPERATIONS
+from stations.operations import Operation, RawFrame, read_operation
+from stations.secrets import unseal
 from stations.selectors import online_ids
-from stations.services.commands import CommandRefused, check_payload, end_command, request_command
+from stations.services.commands import (
+    CommandRefused,
+    end_command,
+    frame_of,
+    kind_of,
+    request_command,
+    without_secret,
+)
 from stations.signals import commands_queued
+from stations.types import Origin
 
 MOST_AT_ONCE = 50
 """Stations commanded in one database transaction: the first are on their way before the last are thought of."""
@@ -34,19 +43,15 @@ class NothingToRetry(Exception):
 def create_batch(
     *,
     station_ids: Iterable[int],
-    action: str,
-    payload: Mapping[str, Any],
-    requested_by: str,
-    via: str,
-    now: datetime,
+    operation: Operation | RawFrame,
+    origin: Origin,
     selection: str = "",
-    reason: str = "",
     stations_per_second: float = 20,
-    waits_s: int = 0,
     allows_invalid: bool = False,
     batch_id: UUID | None = None,
 ) -> CommandBatch:
-    """Begin a job that sends one command to each of these stations; each is checked when its turn comes.
+    """Begin a job that sends one command to each of these stations; each is checked when its turn comes, and told in
+    the words of its own protocol version.
 
     `batch_id`: the caller's own id; asked for again, the batch that has it is returned.
 
@@ -55,22 +60,28 @@ def create_batch(
     known_batch = CommandBatch.objects.filter(pk=batch_id).first() if batch_id is not None else None
     if known_batch is not None:
         return known_batch
-    check_payload(action, payload, allows_invalid)
-    if action == "RemoteStartTransaction" or (action not in OPERATIONS and not allows_invalid):
-        raise CommandRefused(f"{action} is not for many stations at once")
+    dialect = dialect_of(operation.version if isinstance(operation, RawFrame) else "")
+    kind, frame = kind_of(operation, dialect), frame_of(operation, dialect, allows_invalid)
+    if (kind is None and not allows_invalid) or (kind is not None and not kind.is_for_many):
+        raise CommandRefused(f"{frame.action} is not for many stations at once")
+    kept = without_secret(operation, frame, dialect)
     known = Station.objects.filter(pk__in=list(station_ids)).order_by("identity").values_list("pk", flat=True)
     batch = CommandBatch(
         **({} if batch_id is None else {"pk": batch_id}),
-        action=action,
-        payload=dict(payload),
+        operation="" if kind is None else kind.name,
+        arguments=kept.arguments,
+        raw_version=operation.version if isinstance(operation, RawFrame) else "",
+        action=frame.action,
+        payload=kept.payload,
+        sealed=kept.sealed,
         selection=selection[:500],
-        requested_by=requested_by[:150],
-        via=via,
-        reason=reason[:500],
+        requested_by=origin.requested_by[:150],
+        via=origin.via,
+        reason=origin.reason[:500],
         stations_per_second=max(stations_per_second, 0.1),
-        waits_s=waits_s,
+        waits_s=int(origin.waits_s),
         allows_invalid=allows_invalid,
-        created_at=now,
+        created_at=origin.now,
     )
     items = [CommandBatchItem(batch=batch, station_id=pk) for pk in known]
     if not items:
@@ -126,18 +137,14 @@ def _command_next(batch: CommandBatch, now: datetime) -> int:
     items = batch.items.filter(commanded_at=None).order_by("pk").select_for_update(of=("self",))
     chosen = list(items.select_related("station")[:taken])
     online = online_ids(stations=[item.station for item in chosen])
+    operation = _operation_of(batch)
     for item in chosen:
         item.commanded_at = now
         try:
             item.command = request_command(
                 station_id=item.station_id,
-                action=batch.action,
-                payload=batch.payload,
-                requested_by=batch.requested_by,
-                via=batch.via,
-                now=now,
-                reason=batch.reason,
-                waits_s=batch.waits_s,
+                operation=operation,
+                origin=Origin(batch.requested_by, batch.via, now, batch.reason, batch.waits_s),
                 allows_invalid=batch.allows_invalid,
                 batch=batch,
                 is_online=item.station_id in online,
@@ -152,6 +159,17 @@ def _command_next(batch: CommandBatch, now: datetime) -> int:
         commands_queued, CommandBatch, station_ids=[item.station_id for item in chosen if item.command is not None]
     )
     return len(chosen)
+
+
+def _operation_of(batch: CommandBatch) -> Operation | RawFrame:
+    secret = None if batch.sealed is None else unseal(batch.sealed)
+    if batch.raw_version:
+        frame = Frame(batch.action, batch.payload)
+        member = dialect_of(batch.raw_version).secret_member(frame)
+        payload = frame.payload if member is None or secret is None else {**frame.payload, member: secret}
+        return RawFrame(batch.raw_version, batch.action, payload)
+    arguments = batch.arguments if secret is None else {**batch.arguments, "value": secret}
+    return read_operation(batch.operation, arguments)
 
 
 @transaction.atomic

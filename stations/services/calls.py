@@ -12,11 +12,11 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from evcharging.events import publish
+from stations.dialects import Frame, dialect_of
 from stations.models import Command, CommandStatus, FollowUp
-from stations.operations import OPERATIONS, is_success
-from stations.secrets import is_secret, unseal
+from stations.operations import OPERATIONS, BadArguments, Operation, RawFrame, read_operation
+from stations.secrets import unseal
 from stations.services.commands import end_command
-from stations.services.configuration import without_secrets
 from stations.services.follow_ups import end_follow_ups
 from stations.signals import commands_queued
 
@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 LOST = "lost"
 CONNECTION_LOST = {"code": "", "description": "the connection was lost before the answer"}
-NO_ANSWER = {"code": "", "description": "no answer in time"}
 PROCESS_LOST = {"code": "", "description": "the process that sent it ended before the answer"}
 GRACE = timedelta(seconds=5)
 """How much longer than the time-out a sent command may stand before another process ends it."""
@@ -40,23 +39,27 @@ class Claim(NamedTuple):
 
 
 class ClaimedCommand(NamedTuple):
-    """A command to send now; `payload` holds its secret. `timeout_s`: how long to wait for the answer, in seconds.
+    """A command to send now. `timeout_s`: how long to wait for the answer, in seconds.
 
+    `version`, `action`: of the frame that the row shows. `secret`: what takes the place of the mask in the frame.
     `problem`: why it cannot be sent after all.
     """
 
     id: UUID
+    operation: Operation | RawFrame
+    version: str
     action: str
-    payload: dict[str, Any]
     timeout_s: float
     allows_invalid: bool
+    secret: str | None = None
     problem: str = ""
 
 
 class CallOutcome(NamedTuple):
     """How a CALL ended: `status` is answered, call_error or timed_out, or LOST where the socket closed before.
 
-    `response` is the payload of a CALLRESULT as it came; `raw` is the frame where it was not as specified.
+    `response` is the payload of a CALLRESULT as it came; `raw` is the frame where it was not as specified. `sent` is
+    the frame that was sent in another `version` than the row shows, its secret masked.
     """
 
     command_id: UUID
@@ -67,6 +70,8 @@ class CallOutcome(NamedTuple):
     response: Any = None
     error: dict[str, Any] | None = None
     raw: str = ""
+    version: str = ""
+    sent: Frame | None = None
 
 
 _SETTLE = """
@@ -93,7 +98,8 @@ _CLAIM = """
         answer_due_at = p.now + make_interval(secs => COALESCE(c.timeout_s, p.timeout_s, %s))
     FROM picked p
     WHERE c.id = p.id AND c.status = 'queued'
-    RETURNING c.station_id, c.id, c.action, c.payload::text, c.sealed,
+    RETURNING c.station_id, c.id, c.operation, c.arguments::text, c.raw_version, c.version, c.action,
+        CASE WHEN c.raw_version = '' THEN NULL ELSE c.payload::text END, c.sealed,
         extract(epoch FROM c.answer_due_at - c.sent_at)::float8, c.allows_invalid
 """
 
@@ -120,15 +126,21 @@ def claim_commands(*, claims: Sequence[Claim]) -> list[ClaimedCommand | None]:
 
 
 def _claimed(row: tuple[Any, ...]) -> ClaimedCommand:
-    pk, action, payload_text, sealed, timeout_s, allows_invalid = row
-    payload, problem = orjson.loads(payload_text), ""
+    pk, name, arguments, raw_version, version, action, payload, sealed, timeout_s, allows_invalid = row
+    problem, secret = "", None
+    operation: Operation | RawFrame = RawFrame(raw_version, action, orjson.loads(payload) if payload else {})
+    if not raw_version:
+        try:
+            operation = read_operation(name, orjson.loads(arguments))
+        except BadArguments as error:  # kept by a later release
+            problem = f"{name}: {error}"
     if sealed is not None:
         try:
-            payload["value"] = unseal(sealed)
+            secret = unseal(sealed)
         except InvalidToken:
             problem = "its secret was sealed under another SECRET_KEY: all processes of a system need the same"
             logger.error("command %s: %s", pk, problem)
-    return ClaimedCommand(pk, action, payload, timeout_s, allows_invalid, problem)
+    return ClaimedCommand(pk, operation, version, action, timeout_s, allows_invalid, secret, problem)
 
 
 @transaction.atomic
@@ -151,16 +163,21 @@ def record_outcomes(*, outcomes: Sequence[CallOutcome]) -> list[bool]:
 
 
 def _record(command: Command, outcome: CallOutcome) -> None:
+    if outcome.sent is not None:
+        command.version, command.action, command.payload = outcome.version, *outcome.sent
+    dialect = dialect_of(command.version)
     command.result_status = outcome.result_status[:100]
-    command.response = without_secrets(command.action, outcome.response)
+    command.response = dialect.without_secrets(command.action, outcome.response)
     is_leak = command.response != outcome.response
     command.raw_answer = "" if is_leak else outcome.raw.replace("\x00", "␀")
     succeeded = outcome.status == CommandStatus.ANSWERED and outcome.error is None
-    succeeded = succeeded and is_success(command.action, outcome.result_status)
-    operation = OPERATIONS.get(command.action)
-    if succeeded and operation is not None and operation.follow_up_s:
+    reading = dialect.reading(command.action, outcome.result_status, command.response) if succeeded else None
+    if reading is not None:
+        command.verdict, succeeded, command.result = reading
+    kind = OPERATIONS.get(command.operation)
+    if succeeded and kind is not None and kind.effect_within_s:
         command.follow_up = FollowUp.WAITING
-        command.follow_up_due_at = outcome.now + timedelta(seconds=operation.follow_up_s)
+        command.follow_up_due_at = outcome.now + timedelta(seconds=kind.effect_within_s)
     end_command(command, status=outcome.status, now=outcome.now, succeeded=succeeded, error=outcome.error)
 
 
@@ -170,9 +187,10 @@ def record_late_answer(*, command_id: UUID, station_id: int, answer: Any, now: d
     row = Command.objects.select_for_update(no_key=True).filter(pk=command_id, station_id=station_id).first()
     if row is None or row.status in (CommandStatus.QUEUED, CommandStatus.SENT, CommandStatus.ANSWERED):
         return False
-    if row.late_answered_at is not None or is_secret(row.payload.get("key")):
+    dialect = dialect_of(row.version)
+    if row.late_answered_at is not None or dialect.secret_member(Frame(row.action, row.payload)) is not None:
         return False
-    row.late_answer, row.late_answered_at = without_secrets(row.action, answer), now
+    row.late_answer, row.late_answered_at = dialect.without_secrets(row.action, answer), now
     row.save(update_fields=["late_answer", "late_answered_at"])
     return True
 

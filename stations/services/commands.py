@@ -2,24 +2,24 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 from django.conf import settings
 from django.db import transaction
 
-from evcharging import ocpp16_schemas as schemas
 from evcharging.events import emit, publish
+from stations.dialects import Dialect, Frame, Unsayable, dialect_of
 from stations.models import Command, CommandBatch, CommandStatus, RegistrationStatus, Station
-from stations.operations import OPERATIONS, PENDING_MAY
+from stations.operations import BOOT, PENDING_MAY, ChangeConfiguration, Operation, RawFrame, TriggerMessage
 from stations.passwords import PasswordTooLong, PasswordTooShort, hash_password
-from stations.secrets import MASK, is_secret, seal
+from stations.secrets import MASK, seal
 from stations.selectors import online_ids
 from stations.signals import command_ended, command_requested, commands_queued
+from stations.types import Origin
 
-MAX_AUTHORIZATION_KEY = 40
-"""Characters of an AuthorizationKey: 20 bytes as hex digits (OCPP-J 1.6 §6.2.2)."""
+MAX_ACTION = 60
 
 
 class CommandRefused(Exception):
@@ -42,13 +42,8 @@ class CommandNotWaiting(Exception):
 def request_command(
     *,
     station_id: int,
-    action: str,
-    payload: Mapping[str, Any],
-    requested_by: str,
-    via: str,
-    now: datetime,
-    reason: str = "",
-    waits_s: float = 0,
+    operation: Operation | RawFrame,
+    origin: Origin,
     timeout_s: float | None = None,
     resends: bool = False,
     allows_invalid: bool = False,
@@ -59,44 +54,50 @@ def request_command(
 ) -> Command:
     """Queue one CALL to a station; whoever holds its socket sends it once those before it are answered.
 
-    A station that is not connected fails the command at once (status not_connected), unless `waits_s` says how long it
-    may wait for the station, in seconds. `resends`: sent again if a crash leaves it unanswered. `allows_invalid`:
-    staff insist on a payload, or an Action, that OCPP does not know; it is marked on the row. `command_id`: the
-    caller's own id; asked for again, the command that has it is returned. `is_online`: the caller knows, for it asked
-    for many at once, and rings for all of them itself.
+    The row keeps the operation, and the frame as the station's present protocol version says it; the frame is built
+    anew when the command is sent. A station that is not connected fails the command at once (status not_connected),
+    unless `origin.waits_s` says how long it may wait. `resends`: sent again if a crash leaves it unanswered.
+    `allows_invalid`: staff insist on what OCPP's schema refuses; it is marked on the row, and no app's rules are held
+    against it. `command_id`: the caller's own id; asked for again, the command that has it is returned. `is_online`:
+    the caller knows, for it asked for many at once, and notifies the gateway of all of them itself.
 
-    :raises CommandRefused: our rules, or another app's, forbid it. :raises InvalidPayload: against the schema.
-    :raises Station.DoesNotExist: no such station.
+    :raises CommandRefused: our rules, or another app's, forbid it, or the station's version has no words for it.
+    :raises InvalidPayload: against the schema. :raises Station.DoesNotExist: no such station.
     """
     if command_id is not None:
         known = Command.objects.select_related("station").filter(pk=command_id).first()
         if known is not None:
             return known
-    station = Station.objects.get(pk=station_id)
-    _check_registration(station, action)
-    check_payload(action, payload, allows_invalid)
-    operation = OPERATIONS.get(action)
-    if resends and (operation is None or not operation.is_repeatable):
-        raise CommandRefused(f"{action} does something each time it is sent: it is never sent twice")
-    _check_trigger(station, action, payload)
-    kept, sealed = _without_secret(action, payload)
+    station, now = Station.objects.get(pk=station_id), origin.now
+    dialect = dialect_of(station.version)
+    kind = kind_of(operation, dialect)
+    _check_registration(station, kind)
+    frame = frame_of(operation, dialect, allows_invalid)
+    if resends and (kind is None or not kind.is_repeatable):
+        raise CommandRefused(f"{frame.action} does something each time it is sent: it is never sent twice")
+    _check_trigger(station, operation)
+    kept = without_secret(operation, frame, dialect)
     command = Command(
         **({} if command_id is None else {"pk": command_id}),
         station=station,
-        action=action,
-        payload=kept,
-        sealed=sealed,
-        requested_by=requested_by[:150],
-        via=via,
-        reason=reason[:500],
+        operation="" if kind is None else kind.name,
+        arguments=kept.arguments,
+        raw_version=operation.version if isinstance(operation, RawFrame) else "",
+        version=dialect.version,
+        action=frame.action,
+        payload=kept.payload,
+        sealed=kept.sealed,
+        requested_by=origin.requested_by[:150],
+        via=origin.via,
+        reason=origin.reason[:500],
         parent=parent,
         batch=batch,
         allows_invalid=allows_invalid,
         resends=resends,
-        waits=waits_s > 0,
+        waits=origin.waits_s > 0,
         timeout_s=timeout_s,
         created_at=now,
-        expires_at=now + timedelta(seconds=waits_s or settings.COMMAND_EXPIRY_S),
+        expires_at=now + timedelta(seconds=origin.waits_s or settings.COMMAND_EXPIRY_S),
     )
     if not command.waits and not (online_ids(stations=[station]) if is_online is None else is_online):
         command.status, command.answered_at, command.succeeded = CommandStatus.NOT_CONNECTED, now, False
@@ -149,21 +150,47 @@ def end_command(
     command.sealed = None
 
 
-def check_payload(action: str, payload: Mapping[str, Any], allows_invalid: bool = False) -> None:
-    """Check what OCPP's schema says of a command's payload.
+def read_frame(
+    *, action: str, payload: Mapping[str, Any], version: str = "", allows_invalid: bool = False
+) -> Operation | RawFrame:
+    """Return what a frame in the words of a protocol version asks for: an operation, or the frame as it is.
 
-    :raises InvalidPayload: it breaks the schema, or cannot be sent at all.
+    :param version: as in Sec-WebSocket-Protocol; "" for the first one.
+    :raises InvalidPayload: it breaks the schema and nobody insists, or it cannot be sent at all.
     """
     _check_storable(payload)
-    _check_schema(action, payload, allows_invalid)
+    dialect = dialect_of(version)
+    if not _check_schema(dialect, Frame(action, dict(payload)), allows_invalid):
+        operation = dialect.operation(action, payload)
+        if operation is not None:
+            return operation
+    return RawFrame(dialect.version, action, payload)
 
 
-def _check_registration(station: Station, action: str) -> None:
+def kind_of(operation: Operation | RawFrame, dialect: Dialect) -> type[Operation] | None:
+    """Return which operation this is, also of a raw frame whose Action says one."""
+    return dialect.operation_of(operation.action) if isinstance(operation, RawFrame) else type(operation)
+
+
+def _check_registration(station: Station, kind: type[Operation] | None) -> None:
     if station.registration_status == RegistrationStatus.REJECTED:
         raise CommandRefused(f"{station.identity} is rejected: nothing is sent to it (OCPP 1.6 §4.2)")
-    operation = OPERATIONS.get(action)
-    if station.registration_status == RegistrationStatus.PENDING and not (operation and operation.is_for_pending):
+    if station.registration_status == RegistrationStatus.PENDING and not (kind and kind.is_for_pending):
         raise CommandRefused(f"{station.identity} is pending: it is only {PENDING_MAY} (OCPP 1.6 §4.2)")
+
+
+def frame_of(operation: Operation | RawFrame, dialect: Dialect, allows_invalid: bool) -> Frame:
+    """Return the frame that a dialect says an operation with, as it may be sent.
+
+    :raises CommandRefused: it has no words for it. :raises InvalidPayload: against its schema, and nobody insists.
+    """
+    try:
+        frame = dialect.frame(operation)
+    except Unsayable as error:
+        raise CommandRefused(str(error)) from None
+    _check_storable(frame.payload)
+    _check_schema(dialect, frame, allows_invalid)
+    return frame
 
 
 def _check_storable(payload: Mapping[str, Any]) -> None:
@@ -176,37 +203,56 @@ def _check_storable(payload: Mapping[str, Any]) -> None:
         raise InvalidPayload("it contains a NUL character", "")
 
 
-def _check_schema(action: str, payload: Mapping[str, Any], allows_invalid: bool) -> None:
-    if action not in OPERATIONS:
-        if allows_invalid and 0 < len(action) <= 60:
-            return
-        raise InvalidPayload(f"OCPP 1.6 has no command {action}", "action")
-    error = schemas.request_error(action, payload)
-    if error is not None and not allows_invalid:
-        raise InvalidPayload(f"{error.field}: {error.message}" if error.field else error.message, error.field)
+def _check_schema(dialect: Dialect, frame: Frame, allows_invalid: bool) -> bool:
+    """Return whether the frame breaks the schema, where somebody insists on it.
+
+    :raises InvalidPayload: it does, and nobody insists.
+    """
+    problem = dialect.problem(frame)
+    if problem is None:
+        return False
+    if allows_invalid and 0 < len(frame.action) <= MAX_ACTION:
+        return True
+    is_in_payload = problem.field and problem.field != "action"
+    raise InvalidPayload(f"{problem.field}: {problem.message}" if is_in_payload else problem.message, problem.field)
 
 
-def _check_trigger(station: Station, action: str, payload: Mapping[str, Any]) -> None:
+def _check_trigger(station: Station, operation: Operation | RawFrame) -> None:
     """A station that has booted and is accepted is not asked to boot again (1.6 errata 3.40)."""
-    if action in ("TriggerMessage", "ExtendedTriggerMessage") and (
-        payload.get("requestedMessage") == "BootNotification"
+    if isinstance(operation, TriggerMessage) and (
+        operation.message == BOOT
         and station.registration_status == RegistrationStatus.ACCEPTED
         and station.last_boot_at is not None
     ):
         raise CommandRefused(f"{station.identity} is accepted: it is not asked to boot again (1.6 errata 3.40)")
 
 
-def _without_secret(action: str, payload: Mapping[str, Any]) -> tuple[dict[str, Any], bytes | None]:
-    """Return the payload as it may be kept and shown, and its sealed secret."""
-    kept = dict(payload)
-    if action != "ChangeConfiguration" or not is_secret(payload.get("key")):
-        return kept, None
-    value = payload.get("value")
-    if not isinstance(value, str) or len(value) > MAX_AUTHORIZATION_KEY:
-        raise InvalidPayload(f"an AuthorizationKey is a text of at most {MAX_AUTHORIZATION_KEY} characters", "value")
+class Kept(NamedTuple):
+    """What the row keeps of a command, its secret apart."""
+
+    arguments: dict[str, Any]
+    payload: dict[str, Any]
+    sealed: bytes | None
+
+
+def without_secret(operation: Operation | RawFrame, frame: Frame, dialect: Dialect) -> Kept:
+    """Return what may be kept and shown of an operation and its frame, with the secret sealed.
+
+    :raises InvalidPayload: the secret is no password that a station may have.
+    """
+    arguments = {} if isinstance(operation, RawFrame) else operation.to_json()
+    member = dialect.secret_member(frame)
+    if member is None:
+        return Kept(arguments, frame.payload, None)
+    secret = frame.payload.get(member)
+    problem = dialect.secret_problem(secret)
+    if problem:
+        raise InvalidPayload(problem, member)
+    assert isinstance(secret, str)
     try:
-        hash_password(value)
+        hash_password(secret)
     except (PasswordTooShort, PasswordTooLong) as error:
-        raise InvalidPayload(str(error), "value") from None
-    kept["value"] = MASK
-    return kept, seal(value)
+        raise InvalidPayload(str(error), member) from None
+    if isinstance(operation, ChangeConfiguration):
+        arguments["value"] = MASK
+    return Kept(arguments, {**frame.payload, member: MASK}, seal(secret))

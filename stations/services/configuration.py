@@ -8,10 +8,13 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Q
 
+from stations.dialects import Limit, Verdict, dialect_of
 from stations.models import Command, CommandVia, ConfigurationKey, RegistrationStatus, Station
+from stations.operations import BOOT, ChangeConfiguration, ReadConfiguration, TriggerMessage
 from stations.passwords import hash_password
 from stations.secrets import MASK, is_secret, unseal
 from stations.services.commands import CommandRefused, request_command
+from stations.types import Origin
 
 logger = logging.getLogger(__name__)
 
@@ -19,44 +22,27 @@ SYSTEM = "system"
 MAX_KEYS_STORED = 1000
 BOOT_PATIENCE = timedelta(seconds=60)
 """How long a connected station has for its first BootNotification before it is asked for one."""
-STANDARD_KEYS = (
-    "SupportedFeatureProfiles", "NumberOfConnectors", "GetConfigurationMaxKeys", "HeartbeatInterval",
-    "ConnectionTimeOut", "MeterValueSampleInterval", "MeterValuesSampledData", "ClockAlignedDataInterval",
-    "MeterValuesAlignedData", "StopTxnSampledData", "AuthorizeRemoteTxRequests", "LocalAuthorizeOffline",
-    "LocalPreAuthorize", "StopTransactionOnInvalidId", "StopTransactionOnEVSideDisconnect", "ResetRetries",
-    "TransactionMessageAttempts", "TransactionMessageRetryInterval", "WebSocketPingInterval", "LocalAuthListEnabled",
-    "LocalAuthListMaxLength", "SendLocalListMaxLength", "ReserveConnectorZeroSupported", "ChargeProfileMaxStackLevel",
-    "ChargingScheduleAllowedChargingRateUnit", "ChargingScheduleMaxPeriods", "MaxChargingProfilesInstalled",
-    "SecurityProfile",
-)  # fmt: skip
-"""What is asked for one by one, of stations that cannot be asked for everything (OCPP 1.6 §9)."""
 
 
 @transaction.atomic
-def request_configuration(
-    *, station_id: int, keys: Sequence[str] = (), requested_by: str, via: str, now: datetime, reason: str = ""
-) -> list[Command]:
-    """Ask a station for its configuration: all keys, or these, in as many CALLs as it takes (GetConfigurationMaxKeys).
+def request_configuration(*, station_id: int, keys: Sequence[str] = (), origin: Origin) -> list[Command]:
+    """Ask a station for its configuration: all keys, or these, in as many CALLs as it takes (Limit).
 
     :raises CommandRefused: the station is rejected.
     """
     station = Station.objects.get(pk=station_id)
     if station.reads_configuration_by_key:
-        wanted = [[key] for key in keys or STANDARD_KEYS]
+        wanted = [[key] for key in keys or dialect_of(station.version).standard_keys]
     elif keys:
-        size = integer_value(station_id=station_id, key="GetConfigurationMaxKeys") or len(keys)
+        size = limit_of(station=station, limit=Limit.CONFIGURATION_KEYS) or len(keys)
         wanted = [list(keys[start : start + size]) for start in range(0, len(keys), size)]
     else:
         wanted = [[]]
     return [
         request_command(
             station_id=station_id,
-            action="GetConfiguration",
-            payload={"key": group} if group else {},
-            requested_by=requested_by,
-            via=via,
-            now=now,
-            reason=reason,
+            operation=ReadConfiguration(keys=group or None),
+            origin=origin,
         )
         for group in wanted
     ]
@@ -82,16 +68,12 @@ def greet_stations(*, gateway_channel: str, now: datetime, limit: int = 20) -> i
                 station.boot_triggered_at = now
                 request_command(
                     station_id=station.pk,
-                    action="TriggerMessage",
-                    payload={"requestedMessage": "BootNotification"},
-                    requested_by=SYSTEM,
-                    via=CommandVia.SYSTEM,
-                    now=now,
-                    reason="it has never booted here",
+                    operation=TriggerMessage(message=BOOT),
+                    origin=Origin(SYSTEM, CommandVia.SYSTEM, now, "it has never booted here"),
                 )
             station.configuration_requested_at = now
             request_configuration(
-                station_id=station.pk, requested_by=SYSTEM, via=CommandVia.SYSTEM, now=now, reason="first contact"
+                station_id=station.pk, origin=Origin(SYSTEM, CommandVia.SYSTEM, now, "first contact")
             )
         except CommandRefused:
             station.configuration_requested_at = now
@@ -99,74 +81,61 @@ def greet_stations(*, gateway_channel: str, now: datetime, limit: int = 20) -> i
     return len(stations)
 
 
-def integer_value(*, station_id: int, key: str) -> int | None:
-    """Return a key's value as a positive number, None where the station did not say one."""
-    row = ConfigurationKey.objects.filter(station_id=station_id, key__iexact=key).first()
-    text = "" if row is None or row.value is None else row.value.strip()
+def limit_of(*, station: Station, limit: Limit) -> int | None:
+    """Return what a station said of its abilities as a positive number, None where it did not."""
+    text = limit_text(station=station, limit=limit).strip()
     return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) < 10 and int(text) > 0 else None
 
 
-def without_secrets(action: str, response: Any) -> Any:
-    """Return a response as it may be kept: some stations tell their AuthorizationKey."""
-    if action != "GetConfiguration" or not isinstance(response, dict):
-        return response
-    listed = response.get("configurationKey")
-    if not isinstance(listed, list) or not any(
-        isinstance(item, dict) and is_secret(item.get("key")) for item in listed
-    ):
-        return response
-    masked = [
-        {**item, "value": MASK} if isinstance(item, dict) and is_secret(item.get("key")) and "value" in item else item
-        for item in listed
-    ]
-    return {**response, "configurationKey": masked}
+def limit_text(*, station: Station, limit: Limit) -> str:
+    """Return what a station's configuration, as last read, says of its abilities, "" for nothing."""
+    key = dialect_of(station.version).limit_keys.get(limit)
+    row = ConfigurationKey.objects.filter(station=station, key__iexact=key).first() if key else None
+    return "" if row is None or row.value is None else row.value
 
 
 def apply_configuration_answer(command: Command, now: datetime) -> None:
-    """Keep what a GetConfiguration was answered (OCPP 1.6 §6.24); either list may be empty or missing."""
-    response = command.response if isinstance(command.response, dict) else {}
-    known = [item for item in _list(response.get("configurationKey")) if isinstance(item, dict) and item.get("key")]
+    """Keep what a ReadConfiguration was answered; either list may be empty or missing (OCPP 1.6 §6.24)."""
+    told = command.result or {}
+    known = [item for item in _list(told.get("keys")) if isinstance(item, dict) and item.get("key")]
     rows = [
-        _row(command.station_id, str(item["key"]), item.get("value"), item.get("readonly"), False, now)
+        _row(command.station_id, str(item["key"]), item.get("value"), item.get("is_readonly"), False, now)
         for item in known
     ]
-    unknown = [key for key in _list(response.get("unknownKey")) if isinstance(key, str) and key]
+    unknown = [key for key in _list(told.get("unknown")) if isinstance(key, str) and key]
     rows += [_row(command.station_id, key, None, None, True, now) for key in unknown]
     _store(rows)
-    if not command.payload.get("key") and rows:
+    said = command.said
+    if isinstance(said, ReadConfiguration) and not said.keys and rows:
         # All were asked for: what is no longer named is gone. A pending value is settled by what is read after a boot.
         ConfigurationKey.objects.filter(station_id=command.station_id, read_at__lt=now).delete()
 
 
 def apply_change_answer(command: Command, now: datetime) -> None:
     """Take over what a ChangeConfiguration was answered (OCPP 1.6 §5.3): the new password, or a look at the value."""
-    key = str(command.payload.get("key", ""))
-    if is_secret(key):
-        if command.sealed is not None:
-            # The old password served until now; the station reconnects with the new one.
-            new_hash = hash_password(unseal(command.sealed))
-            Station.objects.filter(pk=command.station_id).update(password_hash=new_hash)
+    if command.sealed is not None:
+        # The old password served until now; the station reconnects with the new one.
+        new_hash = hash_password(unseal(command.sealed))
+        Station.objects.filter(pk=command.station_id).update(password_hash=new_hash)
         return
-    if command.result_status == "RebootRequired":
-        rows = ConfigurationKey.objects.filter(station_id=command.station_id, key__iexact=key)
-        value = str(command.payload.get("value", ""))
-        if not rows.update(pending_value=value):
-            row = _row(command.station_id, key, None, None, False, now)
-            row.pending_value = value
+    said = command.said
+    if not isinstance(said, ChangeConfiguration) or is_secret(said.key):
+        return
+    if command.verdict == Verdict.AFTER_REBOOT:
+        rows = ConfigurationKey.objects.filter(station_id=command.station_id, key__iexact=said.key)
+        if not rows.update(pending_value=said.value):
+            row = _row(command.station_id, said.key, None, None, False, now)
+            row.pending_value = said.value
             _store([row])
     try:
         request_command(
             station_id=command.station_id,
-            action="GetConfiguration",
-            payload={"key": [key]},
-            requested_by=SYSTEM,
-            via=CommandVia.SYSTEM,
-            now=now,
-            reason=f"to see {key} as it is now",
+            operation=ReadConfiguration(keys=[said.key]),
+            origin=Origin(SYSTEM, CommandVia.SYSTEM, now, f"to see {said.key} as it is now"),
             parent=command,
         )
     except CommandRefused:
-        logger.info("%s was rejected meanwhile and is not asked for %s", command.station.identity, key)
+        logger.info("%s was rejected meanwhile and is not asked for %s", command.station.identity, said.key)
 
 
 def stations_with_pending_values(*, station_ids: Iterable[int]) -> list[int]:

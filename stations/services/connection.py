@@ -38,7 +38,7 @@ class ConnectedStation:
     idle_limit_s: int
     response_delay_ms: int
     firmware_version: str
-    assume_ocpp16: bool
+    assumed_version: str
     last_boot_at: datetime | None
 
 
@@ -57,11 +57,14 @@ class Admission:
 
 
 class Attempt(NamedTuple):
-    """One attempt to connect; the arguments of connect_station()."""
+    """One attempt to connect; the arguments of connect_station().
+
+    `version` is the protocol version that was agreed on, "" where the station offered none that is spoken here.
+    """
 
     identity: str
     credentials: Credentials | None
-    has_subprotocol: bool
+    version: str
     remote_address: str
     gateway_channel: str
     now: datetime
@@ -80,7 +83,7 @@ def connect_known_stations(*, attempts: Sequence[Attempt]) -> list[Admission | N
         station = stations.get(attempt.identity.lower())
         if station is None or station.pk in admitted:
             continue
-        if _refusal(station, attempt.credentials, attempt.has_subprotocol) is None:
+        if _refusal(station, attempt.credentials, attempt.version) is None:
             admitted[station.pk] = place, station
     admissions: list[Admission | None] = [None] * len(attempts)
     if admitted:
@@ -94,7 +97,7 @@ def connect_station(
     *,
     identity: str,
     credentials: Credentials | None,
-    has_subprotocol: bool,
+    version: str,
     remote_address: str,
     gateway_channel: str,
     now: datetime,
@@ -106,14 +109,14 @@ def connect_station(
     """
     station = Station.objects.with_identity(identity).first()
     if station is not None:
-        refusal = _refusal(station, credentials, has_subprotocol)
+        refusal = _refusal(station, credentials, version)
     else:
-        refusal = _enrolment_refusal(has_subprotocol)
+        refusal = _enrolment_refusal(version)
     if refusal is not None:
         return Admission(None, refusal)
     if station is None:
         station = _enrol(identity, now)
-    attempt = Attempt(identity, credentials, has_subprotocol, remote_address, gateway_channel, now)
+    attempt = Attempt(identity, credentials, version, remote_address, gateway_channel, now)
     return _admission(station, *_take_over([(station.pk, attempt)])[station.pk])
 
 
@@ -137,7 +140,7 @@ def connected_station(station: Station) -> ConnectedStation:
         idle_limit_s=_default(station.idle_limit_s, settings.OCPP_IDLE_LIMIT_S),
         response_delay_ms=station.response_delay_ms,
         firmware_version=station.firmware_version,
-        assume_ocpp16=station.assume_ocpp16,
+        assumed_version=station.assumed_version,
         last_boot_at=station.last_boot_at,
     )
 
@@ -255,7 +258,7 @@ def touch_stations(*, seen: Mapping[int, tuple[int, datetime, float | None]]) ->
         return dict(cursor.fetchall())
 
 
-def _refusal(station: Station, credentials: Credentials | None, has_subprotocol: bool) -> RefusalReason | None:
+def _refusal(station: Station, credentials: Credentials | None, version: str) -> RefusalReason | None:
     if station.has_password:
         if credentials is None:
             return RefusalReason.NO_CREDENTIALS
@@ -263,7 +266,7 @@ def _refusal(station: Station, credentials: Credentials | None, has_subprotocol:
             return RefusalReason.WRONG_USERNAME
         if not verify_password(credentials.password, station.password_hash):
             return RefusalReason.WRONG_PASSWORD
-    if not has_subprotocol and not station.assume_ocpp16:
+    if not version and not station.assumed_version:
         return RefusalReason.NO_SUBPROTOCOL
     return None
 
@@ -273,10 +276,10 @@ def _names(username: bytes, identity: str) -> bool:
     return username.decode("utf-8", "replace").lower() == identity.lower()
 
 
-def _enrolment_refusal(has_subprotocol: bool) -> RefusalReason | None:
+def _enrolment_refusal(version: str) -> RefusalReason | None:
     if settings.OCPP_ENROLMENT == "closed":
         return RefusalReason.UNKNOWN_IDENTITY
-    if not has_subprotocol:
+    if not version:
         return RefusalReason.NO_SUBPROTOCOL
     if settings.OCPP_ENROLMENT == "pending":
         pending = Station.objects.filter(registration_status=RegistrationStatus.PENDING)
@@ -299,10 +302,12 @@ def _enrol(identity: str, now: datetime) -> Station:
 _TAKE_OVER_SQL = """
     UPDATE stations_station AS s SET
         connection_epoch = s.connection_epoch + 1, gateway_channel = held.channel, remote_address = held.address,
-        connected_at = held.at, last_seen_at = held.at, disconnected_at = NULL
+        connected_at = held.at, last_seen_at = held.at, disconnected_at = NULL,
+        version = COALESCE(NULLIF(held.version, ''), s.assumed_version)
     FROM (
-        SELECT s2.id, s2.connected_at, s2.disconnected_at, s2.gateway_channel, v.channel, v.address, v.at
-        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[]) AS v(id, channel, address, at)
+        SELECT s2.id, s2.connected_at, s2.disconnected_at, s2.gateway_channel, v.channel, v.address, v.at, v.version
+        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
+            AS v(id, channel, address, at, version)
         JOIN stations_station s2 ON s2.id = v.id
         ORDER BY s2.id
         FOR UPDATE OF s2
@@ -313,7 +318,7 @@ _TAKE_OVER_SQL = """
              THEN held.gateway_channel ELSE '' END,
         EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.status = 'queued')
         OR EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.status = 'sent')
-        OR EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.action = 'Reset'
+        OR EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.operation = 'reset'
                    AND c.follow_up = 'waiting')
 """
 
@@ -324,7 +329,7 @@ def _take_over(attempts: Sequence[tuple[int, Attempt]]) -> dict[int, tuple[int, 
 
     FOR UPDATE, not NO KEY: it waits for the transactions that hold the row FOR KEY SHARE in owns_station().
     """
-    rows = [(pk, each.gateway_channel, each.remote_address[:64], each.now) for pk, each in attempts]
+    rows = [(pk, each.gateway_channel, each.remote_address[:64], each.now, each.version) for pk, each in attempts]
     taken = run_prepared(_TAKE_OVER_SQL, columns(rows))
     return {pk: (epoch, channel, has_commands) for pk, epoch, channel, has_commands in taken}
 

@@ -8,15 +8,17 @@ from uuid import UUID
 from django.db import transaction
 
 from evcharging.db.prepared import run_prepared
+from stations.file_operations import UpdateFirmware, UpdateSignedFirmware, UploadDiagnostics, UploadLog
 from stations.models import Command, FollowUp, NoticeKind
+from stations.operations import OPERATIONS, Reset
 
 PROGRESS_OF = {
-    NoticeKind.DIAGNOSTICS.value: ("GetDiagnostics",),
-    NoticeKind.LOG.value: ("GetLog",),
-    NoticeKind.FIRMWARE.value: ("UpdateFirmware",),
-    NoticeKind.SIGNED_FIRMWARE.value: ("SignedUpdateFirmware",),
+    NoticeKind.DIAGNOSTICS.value: UploadDiagnostics.name,
+    NoticeKind.LOG.value: UploadLog.name,
+    NoticeKind.FIRMWARE.value: UpdateFirmware.name,
+    NoticeKind.SIGNED_FIRMWARE.value: UpdateSignedFirmware.name,
 }
-"""Which commands a progress notification tells about."""
+"""Which operation a progress notification tells about."""
 DONE_WORDS = frozenset({"Uploaded", "Installed"})
 FAILED_WORDS = frozenset(
     {
@@ -25,12 +27,6 @@ FAILED_WORDS = frozenset(
     }
 )  # fmt: skip
 MAX_PROGRESS = 50
-NOT_IN_TIME = {
-    "RemoteStartTransaction": "no transaction followed",
-    "RemoteStopTransaction": "the transaction was not stopped",
-    "Reset": "the station did not come back",
-    "ChangeAvailability": "the status never showed it",
-}
 TIDY_BATCH = 500
 
 
@@ -46,7 +42,7 @@ def complete_follow_up(*, command_id: UUID, note: str, now: datetime, is_done: b
 
 def end_follow_ups(*, epochs: Mapping[int, int], now: datetime) -> None:
     """Complete the resets of stations that are back on a newer connection (station id → its epoch)."""
-    waiting = Command.objects.filter(station_id__in=list(epochs), action="Reset", follow_up=FollowUp.WAITING)
+    waiting = Command.objects.filter(station_id__in=list(epochs), operation=Reset.name, follow_up=FollowUp.WAITING)
     for command in waiting.order_by("pk").select_for_update(no_key=True):
         if command.sent_epoch is not None and command.sent_epoch < epochs[command.station_id]:
             since = command.answered_at or command.created_at
@@ -58,9 +54,9 @@ def note_progress(*, station_id: int, kind: str, status: str, request_id: int | 
 
     Which command: the one of that request id, else the latest that is awaited.
     """
-    waiting = Command.objects.filter(station_id=station_id, action__in=PROGRESS_OF[kind], follow_up=FollowUp.WAITING)
+    waiting = Command.objects.filter(station_id=station_id, operation=PROGRESS_OF[kind], follow_up=FollowUp.WAITING)
     if request_id is not None:
-        waiting = waiting.filter(payload__requestId=request_id) | waiting.filter(payload__requestId=None)
+        waiting = waiting.filter(arguments__request_id=request_id) | waiting.filter(arguments__request_id=None)
     command = waiting.order_by("-number").select_for_update(no_key=True).first()
     if command is None:
         return
@@ -76,7 +72,7 @@ def note_progress(*, station_id: int, kind: str, status: str, request_id: int | 
 
 def note_boot(*, station_id: int, now: datetime) -> None:
     """A boot completes a reset that was answered before it, on whatever connection."""
-    waiting = Command.objects.filter(station_id=station_id, action="Reset", follow_up=FollowUp.WAITING)
+    waiting = Command.objects.filter(station_id=station_id, operation=Reset.name, follow_up=FollowUp.WAITING)
     for command in waiting.order_by("pk").select_for_update(no_key=True):
         since = command.answered_at or command.created_at
         _complete(command, f"booted after {(now - since).total_seconds():.0f} s", now, True)
@@ -88,22 +84,23 @@ def tidy_follow_ups(*, now: datetime) -> int:
     overdue = Command.objects.filter(follow_up=FollowUp.WAITING, follow_up_due_at__lte=now)
     rows = overdue.order_by("follow_up_due_at").select_for_update(no_key=True, skip_locked=True)[:TIDY_BATCH]
     for command in rows:
-        _complete(command, NOT_IN_TIME.get(command.action, "nothing more was heard of it"), now, False)
+        kind = OPERATIONS.get(command.operation)
+        _complete(command, kind.without_effect if kind else "nothing more was heard of it", now, False)
     return len(rows)
 
 
-def stations_awaiting(*, station_ids: Iterable[int], action: str) -> set[int]:
+def stations_awaiting(*, station_ids: Iterable[int], operation: str) -> set[int]:
     """Return which stations have such a command whose answer or sequel is to come; a look into partial indexes."""
     ids = list(set(station_ids))
     rows = run_prepared(
         """
         SELECT station_id FROM stations_command
-            WHERE station_id = ANY(%s::bigint[]) AND action = %s::text AND follow_up = 'waiting'
+            WHERE station_id = ANY(%s::bigint[]) AND operation = %s::text AND follow_up = 'waiting'
         UNION
         SELECT station_id FROM stations_command
-            WHERE station_id = ANY(%s::bigint[]) AND action = %s::text AND status = 'sent'
+            WHERE station_id = ANY(%s::bigint[]) AND operation = %s::text AND status = 'sent'
         """,
-        [ids, action, ids, action],
+        [ids, operation, ids, operation],
     )
     return {station_id for (station_id,) in rows}
 

@@ -13,7 +13,8 @@ from django.db import connection, transaction
 from django.db.models import Count, F
 
 from evcharging.db.prepared import columns, run_prepared
-from stations.models import Boot, CertificateRequest, Deviation, Notice, RegistrationStatus, Station
+from stations.models import Boot, CertificateRequest, Deviation, Notice, NoticeKind, RegistrationStatus, Station
+from stations.operations import Reset
 from stations.services.configuration import settle_pending_values, stations_with_pending_values
 from stations.services.follow_ups import PROGRESS_OF, note_boot, note_progress, stations_awaiting
 from stations.types import BootReport
@@ -73,7 +74,7 @@ def record_boots(*, messages: Sequence[BootMessage]) -> list[BootAnswer]:
     now = max(message.received_at for message in messages)
     for station_id in stations_with_pending_values(station_ids=ids):
         settle_pending_values(station_id=station_id, now=now)
-    for station_id in sorted(stations_awaiting(station_ids=ids, action="Reset")):
+    for station_id in sorted(stations_awaiting(station_ids=ids, operation=Reset.name)):
         note_boot(station_id=station_id, now=now)
     return [_boot_answer(stations[message.station_id]) for message in messages]
 
@@ -160,7 +161,7 @@ def record_data_transfer(
     """Keep a vendor message (OCPP 1.6 §4.3), understood or not."""
     record_notice(
         station_id=station_id,
-        kind="DataTransfer",
+        kind=NoticeKind.DATA_TRANSFER,
         unique_id=unique_id,
         payload=payload,
         received_at=received_at,

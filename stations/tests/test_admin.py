@@ -164,7 +164,7 @@ def test_page_says_why_a_charger_is_down(admin_client):
     )
     Notice.objects.create(
         station=station,
-        kind="SecurityEventNotification",
+        kind="security_event",
         status="TamperDetectionActivated",
         payload={},
         received_at=now,

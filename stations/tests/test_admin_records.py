@@ -28,7 +28,7 @@ def make_boot(number: int) -> Boot:
 def make_notice(number: int) -> Notice:
     return Notice.objects.create(
         station=make_station(),
-        kind="DataTransfer",
+        kind="data_transfer",
         payload={"a": MARKUP},
         detail=MARKUP,
         received_at=timezone.now(),

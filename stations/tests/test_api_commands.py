@@ -120,12 +120,12 @@ def test_idempotency_key_sends_once(program):
 
 def test_command_of_an_id_is_requested_once():
     """What a process that was cut off between its command and its answer did is found again."""
-    from stations.services.commands import request_command
+    from tests.support.commanding import request_frame
 
     station, pk = online(), uuid4()
     facts = {"requested_by": "x", "via": "api", "now": timezone.now(), "command_id": pk}
     for _ in range(2):
-        command = request_command(station_id=station.pk, action="Reset", payload={"type": "Soft"}, **facts)
+        command = request_frame(station_id=station.pk, action="Reset", payload={"type": "Soft"}, **facts)
         assert command.pk == pk
     assert Command.objects.count() == 1
 

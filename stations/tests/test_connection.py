@@ -30,7 +30,7 @@ KEY = "00112233445566778899aabbccddeeff"
 def connect(identity="CP", **fields):
     defaults = {
         "credentials": None,
-        "has_subprotocol": True,
+        "version": "ocpp1.6",
         "remote_address": "192.0.2.1",
         "gateway_channel": "gateway!a",
         "now": NOON,
@@ -104,9 +104,9 @@ def test_connect_without_the_password_that_is_set_is_refused():
 
 def test_connect_without_subprotocol_is_refused_unless_assumed():
     station = make_station("CP")
-    assert connect(has_subprotocol=False).refusal == RefusalReason.NO_SUBPROTOCOL
-    Station.objects.filter(pk=station.pk).update(assume_ocpp16=True)
-    assert connect(has_subprotocol=False).refusal is None
+    assert connect(version="").refusal == RefusalReason.NO_SUBPROTOCOL
+    Station.objects.filter(pk=station.pk).update(assumed_version="ocpp1.6")
+    assert connect(version="").refusal is None
 
 
 def test_touch_writes_last_seen_and_drift_for_owners_only():
@@ -125,7 +125,7 @@ def test_touch_writes_last_seen_and_drift_for_owners_only():
 def attempt(identity: str, **fields) -> Attempt:
     defaults = {
         "credentials": None,
-        "has_subprotocol": True,
+        "version": "ocpp1.6",
         "remote_address": "192.0.2.1",
         "gateway_channel": "gateway!a",
         "now": NOON,

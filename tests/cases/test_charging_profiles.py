@@ -8,8 +8,10 @@ import pytest
 
 from id_tags.models import IdTag
 from stations.models import Command, ConfigurationKey, Station
-from stations.services.commands import CommandRefused, request_command
+from stations.services.commands import CommandRefused
+from stations.types import Origin
 from tests.support.charger import Charger
+from tests.support.commanding import draft_of, request_frame
 from tests.support.payloads import start, stop
 from tests.support.waiting import until
 from transactions.models import ChargingProfile, CompositeSchedule
@@ -41,16 +43,13 @@ def set_profile(station: Station, connector_id: int = 1, **fields: Any) -> Comma
     return request_set_charging_profile(
         station_id=station.pk,
         connector_id=connector_id,
-        profile=profile(**fields),
-        requested_by="anna",
-        via="shell",
-        now=datetime.now(UTC),
-        waits_s=30,
+        profile=draft_of(profile(**fields)),
+        origin=Origin("anna", "shell", datetime.now(UTC), waits_s=30),
     )
 
 
 def request(station: Station, action: str, payload: dict[str, Any]) -> Command:
-    return request_command(
+    return request_frame(
         station_id=station.pk, action=action, payload=payload, requested_by="anna", via="shell", now=datetime.now(UTC)
     )
 

@@ -14,9 +14,9 @@ from stations.services.commands import (
     CommandRefused,
     InvalidPayload,
     cancel_command,
-    request_command,
 )
 from tests.support.charger import Charger
+from tests.support.commanding import request_frame
 from tests.support.factories import make_station
 from tests.support.payloads import status
 from tests.support.waiting import until
@@ -26,7 +26,7 @@ Plug = Callable[..., Charger]
 
 def request(station: Station, action: str = "Reset", payload: Any = None, **options: Any) -> Command:
     payload = {"type": "Soft"} if action == "Reset" and payload is None else payload or {}
-    return request_command(
+    return request_frame(
         station_id=station.pk,
         action=action,
         payload=payload,

@@ -11,10 +11,12 @@ from django.conf import settings
 from websockets.exceptions import InvalidStatus
 
 from stations.models import Command, ConfigurationKey, Station
-from stations.services.commands import CommandRefused, InvalidPayload, request_command
+from stations.services.commands import CommandRefused, InvalidPayload
 from stations.services.configuration import request_configuration
 from stations.services.enrolment import set_station_password as set_password
+from stations.types import Origin
 from tests.support.charger import Charger
+from tests.support.commanding import request_frame
 from tests.support.factories import make_station
 from tests.support.live_server import LiveServer, libpq_url
 from tests.support.waiting import until
@@ -29,7 +31,7 @@ def server_settings() -> dict[str, Any]:
 
 
 def request(station: Station, action: str, payload: Any) -> Command:
-    return request_command(
+    return request_frame(
         station_id=station.pk, action=action, payload=payload, requested_by="anna", via="shell", now=datetime.now(UTC)
     )
 
@@ -47,7 +49,7 @@ def keys(station: Station) -> dict[str, tuple[Any, ...]]:
 
 
 def test_all_keys_are_read_and_kept(charger: Charger, station: Station) -> None:
-    request_configuration(station_id=station.pk, requested_by="anna", via="shell", now=datetime.now(UTC))
+    request_configuration(station_id=station.pk, origin=Origin("anna", "shell", datetime.now(UTC)))
     listed = [
         {"key": "HeartbeatInterval", "readonly": False, "value": "300"},
         {"key": "NumberOfConnectors", "readonly": 1, "value": 2},
@@ -70,9 +72,7 @@ def test_all_keys_are_read_and_kept(charger: Charger, station: Station) -> None:
     [{}, {"configurationKey": []}, {"unknownKey": ["Nope"]}, {"configurationKey": [], "unknownKey": ["Nope"]}],
 )
 def test_lists_may_be_empty_or_missing(charger: Charger, station: Station, payload: dict[str, Any]) -> None:
-    request_configuration(
-        station_id=station.pk, keys=["Nope"], requested_by="anna", via="shell", now=datetime.now(UTC)
-    )
+    request_configuration(station_id=station.pk, keys=["Nope"], origin=Origin("anna", "shell", datetime.now(UTC)))
     answer(charger, ["GetConfiguration", {"key": ["Nope"]}], payload)
     until(lambda: Command.objects.get(station=station).succeeded, True)
     assert keys(station) == ({"Nope": (None, None, True, None)} if "unknownKey" in payload else {})
@@ -83,7 +83,7 @@ def test_more_keys_than_the_station_takes_are_split(charger: Charger, station: S
         station=station, key="getconfigurationmaxkeys", value=" 2 ", read_at=datetime.now(UTC)
     )
     names = ["A", "B", "C", "D", "E"]
-    request_configuration(station_id=station.pk, keys=names, requested_by="anna", via="shell", now=datetime.now(UTC))
+    request_configuration(station_id=station.pk, keys=names, origin=Origin("anna", "shell", datetime.now(UTC)))
     for group in (["A", "B"], ["C", "D"], ["E"]):
         answer(charger, ["GetConfiguration", {"key": group}], {"unknownKey": group})
     until(lambda: len(keys(station)), 6)
@@ -91,7 +91,7 @@ def test_more_keys_than_the_station_takes_are_split(charger: Charger, station: S
 
 def test_flagged_station_is_asked_key_by_key(charger: Charger, station: Station) -> None:
     Station.objects.filter(pk=station.pk).update(reads_configuration_by_key=True)
-    sent = request_configuration(station_id=station.pk, requested_by="anna", via="shell", now=datetime.now(UTC))
+    sent = request_configuration(station_id=station.pk, origin=Origin("anna", "shell", datetime.now(UTC)))
     assert len(sent) > 20
     for command in sent[:3]:
         answer(charger, ["GetConfiguration", command.payload], {"unknownKey": command.payload["key"]})
@@ -158,7 +158,7 @@ def test_password_that_cannot_be_is_refused(station: Station, value: Any) -> Non
     with pytest.raises(InvalidPayload):
         request(station, "ChangeConfiguration", {"key": "authorizationkey", "value": value})
     with pytest.raises(CommandRefused):
-        request_command(
+        request_frame(
             station_id=station.pk,
             action="ChangeConfiguration",
             payload={"key": "AuthorizationKey", "value": value},

@@ -90,7 +90,7 @@ def test_subprotocol_of_a_station_assumed_to_speak_16(
     server: LiveServer, orm: None, offers: bytes, chosen: bytes | None
 ) -> None:
     """Case 57, decision 1: TinyWebsockets offers none, arthexis an alias."""
-    station = make_station(assume_ocpp16=True)
+    station = make_station(assumed_version="ocpp1.6")
     response = handshake(server, f"/ocpp/{station.identity}", offers=offers)
     assert response.status == 101
     assert response.header(b"sec-websocket-protocol") == chosen

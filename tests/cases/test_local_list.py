@@ -10,8 +10,10 @@ import pytest
 from id_tags.models import IdTag, IdTagGroup, LocalList, LocalListUpdate
 from id_tags.services.local_lists import request_local_list
 from stations.models import Command, ConfigurationKey, Station
-from stations.services.commands import CommandRefused, request_command
+from stations.services.commands import CommandRefused
+from stations.types import Origin
 from tests.support.charger import Charger
+from tests.support.commanding import request_frame
 from tests.support.factories import make_id_tag
 from tests.support.waiting import until
 
@@ -22,7 +24,7 @@ Send = Callable[..., LocalListUpdate]
 def send(station: Station) -> Send:
     def request(tags: list[IdTag], **options: Any) -> LocalListUpdate:
         return request_local_list(
-            station_id=station.pk, tags=tags, requested_by="anna", via="shell", now=datetime.now(UTC), **options
+            station_id=station.pk, tags=tags, **options, origin=Origin("anna", "shell", datetime.now(UTC))
         )
 
     return request
@@ -132,7 +134,7 @@ def test_version_that_the_station_tells_decides_what_is_sent_next(
     send([first])
     exchange(charger)
     until(lambda: LocalListUpdate.objects.filter(status="sending").count(), 0)
-    asked = request_command(
+    asked = request_frame(
         station_id=station.pk,
         action="GetLocalListVersion",
         payload={},
@@ -157,7 +159,7 @@ def test_rules_of_a_list_written_by_hand(station: Station, charger: Charger) -> 
         {"listVersion": 1, "updateType": "Full", "localAuthorizationList": [{"idTag": "A"}]},
     ):
         with pytest.raises(CommandRefused):
-            request_command(
+            request_frame(
                 station_id=station.pk,
                 action="SendLocalList",
                 payload=payload,

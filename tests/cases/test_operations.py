@@ -12,8 +12,9 @@ from evcharging.ocpp16_schemas import SCHEMAS, status_words
 from id_tags.models import IdTag
 from stations.models import Command, Station
 from stations.operations import OPERATIONS
-from stations.services.commands import CommandRefused, request_command
+from stations.services.commands import CommandRefused
 from tests.support.charger import Charger
+from tests.support.commanding import request_frame
 from tests.support.payloads import start, status, stop
 from tests.support.waiting import until
 
@@ -104,7 +105,7 @@ def prepared(charger: Charger, station: Station, tag: IdTag) -> Callable[[str], 
 
 
 def request(station: Station, action: str, payload: dict[str, Any], **options: Any) -> Command:
-    return request_command(
+    return request_frame(
         station_id=station.pk,
         action=action,
         payload=payload,

@@ -9,9 +9,11 @@ import pytest
 
 from id_tags.models import IdTag
 from stations.models import Command, Station
-from stations.services.commands import CommandRefused, request_command
+from stations.services.commands import CommandRefused
 from stations.services.follow_ups import tidy_follow_ups
+from stations.types import Origin
 from tests.support.charger import Charger
+from tests.support.commanding import draft_of, request_frame
 from tests.support.factories import make_id_tag, make_station
 from tests.support.payloads import ago, start, status, stop
 from tests.support.waiting import until
@@ -36,10 +38,8 @@ def remote_start(station: Station, tag: str, connector_id: int | None = 1, **opt
         station_id=station.pk,
         id_tag=tag,
         connector_id=connector_id,
-        requested_by="anna",
-        via="shell",
-        now=datetime.now(UTC),
         **options,
+        origin=Origin("anna", "shell", datetime.now(UTC)),
     )
 
 
@@ -153,7 +153,7 @@ def test_remote_start_on_a_taken_connector_is_refused(charger: Charger, station:
 
 def test_remote_start_with_a_profile_sends_it_exactly(charger: Charger, station: Station, tag: IdTag) -> None:
     """Case 56: without a transactionId, and 21.4 is 21.4."""
-    command = remote_start(station, tag.id_tag, 1, charging_profile=PROFILE)
+    command = remote_start(station, tag.id_tag, 1, profile=draft_of(PROFILE))
     text = str(charger.socket.recv(timeout=20))
     assert '"limit":21.4' in text
     assert json.loads(text)[3] == {"idTag": tag.id_tag, "connectorId": 1, "chargingProfile": PROFILE}
@@ -181,26 +181,26 @@ def test_remote_start_with_a_profile_against_the_rules_is_refused(
 ) -> None:
     """OCPP 1.6 §5.11."""
     with pytest.raises(CommandRefused):
-        remote_start(station, tag.id_tag, connector_id, charging_profile=profile, waits_s=10)
+        remote_start(station, tag.id_tag, connector_id, profile=draft_of(profile), waits_s=10)
 
 
 def test_remote_stop_is_done_when_the_transaction_is_stopped(charger: Charger, station: Station, tag: IdTag) -> None:
     """Case 36."""
     transaction_id = charger.result("StartTransaction", start(tag.id_tag))["transactionId"]
     row = Transaction.objects.get(transaction_id=transaction_id)
-    command = request_remote_stop(pk=row.pk, requested_by="anna", via="shell", now=datetime.now(UTC))
+    command = request_remote_stop(pk=row.pk, origin=Origin("anna", "shell", datetime.now(UTC)))
     assert command.payload == {"transactionId": transaction_id}
     assert accept(charger, command).follow_up == "waiting"
     charger.result("StopTransaction", stop(transaction_id, reason="Remote"))
     until(lambda: follow_up(command), ("done", f"transaction {transaction_id} has ended"))
     with pytest.raises(CommandRefused):
-        request_remote_stop(pk=row.pk, requested_by="anna", via="shell", now=datetime.now(UTC))
+        request_remote_stop(pk=row.pk, origin=Origin("anna", "shell", datetime.now(UTC)))
 
 
 def test_stop_that_is_quicker_than_the_answer_completes_it_too(charger: Charger, station: Station, tag: IdTag) -> None:
     transaction_id = charger.result("StartTransaction", start(tag.id_tag))["transactionId"]
     row = Transaction.objects.get(transaction_id=transaction_id)
-    command = request_remote_stop(pk=row.pk, requested_by="anna", via="shell", now=datetime.now(UTC))
+    command = request_remote_stop(pk=row.pk, origin=Origin("anna", "shell", datetime.now(UTC)))
     frame = charger.receive()
     charger.result("StopTransaction", stop(transaction_id, reason="Remote"))
     charger.send(json.dumps([3, frame[1], {"status": "Accepted"}]))
@@ -211,7 +211,7 @@ def test_remote_stop_that_is_rejected(charger: Charger, station: Station, tag: I
     """Case 37: the transaction stays as it is."""
     transaction_id = charger.result("StartTransaction", start(tag.id_tag))["transactionId"]
     row = Transaction.objects.get(transaction_id=transaction_id)
-    command = request_remote_stop(pk=row.pk, requested_by="anna", via="shell", now=datetime.now(UTC))
+    command = request_remote_stop(pk=row.pk, origin=Origin("anna", "shell", datetime.now(UTC)))
     ended = accept(charger, command, "Rejected")
     assert (ended.succeeded, ended.follow_up) == (False, "")
     row.refresh_from_db()
@@ -222,7 +222,7 @@ def test_remote_stop_of_another_stations_transaction_is_refused(plug: Plug, stat
     other = plug(make_station())
     transaction_id = other.result("StartTransaction", start(tag.id_tag))["transactionId"]
     with pytest.raises(CommandRefused):
-        request_command(
+        request_frame(
             station_id=station.pk,
             action="RemoteStopTransaction",
             payload={"transactionId": transaction_id},

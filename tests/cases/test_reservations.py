@@ -9,8 +9,10 @@ import pytest
 
 from id_tags.models import IdTag, IdTagGroup
 from stations.models import Command, Station
-from stations.services.commands import CommandRefused, request_command
+from stations.services.commands import CommandRefused
+from stations.types import Origin
 from tests.support.charger import Charger
+from tests.support.commanding import request_frame
 from tests.support.factories import make_id_tag
 from tests.support.payloads import start, status
 from tests.support.waiting import until
@@ -28,10 +30,8 @@ def reserve(station: Station, tag: IdTag, connector_id: int = 1, hours: float = 
         connector_id=connector_id,
         id_tag=tag.id_tag,
         expires_at=now + timedelta(hours=hours),
-        requested_by="anna",
-        via="shell",
-        now=now,
         **options,
+        origin=Origin("anna", "shell", now),
     )
 
 
@@ -49,7 +49,7 @@ def held(charger: Charger, station: Station, tag: IdTag, connector_id: int = 1) 
 
 
 def cancel(row: Reservation) -> Command:
-    return request_cancel_reservation(reservation_pk=row.pk, requested_by="anna", via="shell", now=datetime.now(UTC))
+    return request_cancel_reservation(reservation_pk=row.pk, origin=Origin("anna", "shell", datetime.now(UTC)))
 
 
 def test_reservation_is_used_by_the_start_that_names_it(charger: Charger, station: Station, tag: IdTag) -> None:
@@ -154,7 +154,7 @@ def test_reservation_is_replaced_under_its_id(charger: Charger, station: Station
     first = held(charger, station, tag)
     payload = {**Command.objects.get(pk=first.command_id).payload, "connectorId": 2}
     for word, states in (("Occupied", ["active", "refused"]), ("Accepted", ["replaced", "refused", "active"])):
-        command = request_command(
+        command = request_frame(
             station_id=station.pk,
             action="ReserveNow",
             payload=payload,

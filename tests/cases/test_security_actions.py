@@ -113,7 +113,7 @@ def test_data_transfer_is_kept(charger: Charger, station: Station, payload: dict
     before = datetime.now(UTC)
     assert charger.call("DataTransfer", payload, "1") == [3, "1", {"status": "UnknownVendorId"}]
     (notice,) = notices(station)
-    assert [notice.kind, notice.payload, notice.detail, notice.reported_at] == ["DataTransfer", payload, detail, None]
+    assert [notice.kind, notice.payload, notice.detail, notice.reported_at] == ["data_transfer", payload, detail, None]
     assert before <= notice.received_at <= datetime.now(UTC)
 
 

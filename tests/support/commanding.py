@@ -1,16 +1,21 @@
 """Commands in tests of services: a station that is connected as far as we know, and its answers."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 from django_redis import get_redis_connection
 
+from evcharging.gateway.ocpp16.dialect import OCPP16
 from stations.models import Command, Station
 from stations.selectors import presence_key
 from stations.services.calls import CallOutcome, Claim, claim_commands, record_outcomes
-from stations.services.commands import request_command
+from stations.services.commands import read_frame, request_command
+from stations.types import Origin
 from tests.support.factories import make_station
+from transactions.operations import Profile, SetChargingProfile
+from transactions.services.charging_profiles import ProfileDraft
 
 
 def make_online_station(identity: str | None = None, **fields: Any) -> Station:
@@ -22,7 +27,7 @@ def make_online_station(identity: str | None = None, **fields: Any) -> Station:
 
 def request(station: Station, action: str, payload: dict[str, Any], **options: Any) -> Command:
     """Request a command as anybody may who writes the payload by hand."""
-    return request_command(
+    return request_frame(
         station_id=station.pk,
         action=action,
         payload=payload,
@@ -31,6 +36,41 @@ def request(station: Station, action: str, payload: dict[str, Any], **options: A
         now=timezone.now(),
         **options,
     )
+
+
+def request_frame(
+    *,
+    station_id: int,
+    action: str,
+    payload: Mapping[str, Any],
+    requested_by: str,
+    via: str,
+    now: datetime,
+    reason: str = "",
+    waits_s: float = 0,
+    allows_invalid: bool = False,
+    **options: Any,
+) -> Command:
+    """Request a command in the words of OCPP 1.6, as the API and the shell do."""
+    operation = read_frame(action=action, payload=payload, allows_invalid=allows_invalid)
+    origin = Origin(requested_by, via, now, reason, waits_s)
+    return request_command(
+        station_id=station_id, operation=operation, origin=origin, allows_invalid=allows_invalid, **options
+    )
+
+
+def profile_of(profile: Mapping[str, Any]) -> Profile:
+    """Return the charging profile that csChargingProfiles of OCPP 1.6 say, whatever the schema says of them."""
+    said = OCPP16.operations.operation("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": profile})
+    assert isinstance(said, SetChargingProfile), profile
+    return said.profile
+
+
+def draft_of(profile: Mapping[str, Any]) -> ProfileDraft:
+    """Return the same of a profile that may have no id."""
+    said = profile_of({"chargingProfileId": 1, **profile})
+    draft = ProfileDraft(**{name: getattr(said, name) for name in ProfileDraft._fields})
+    return draft if "chargingProfileId" in profile else draft._replace(profile_id=None)
 
 
 def send(command: Command) -> None:

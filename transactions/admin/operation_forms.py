@@ -1,7 +1,7 @@
 """Forms of remote starts and stops, reservations and charging profiles, offered on stations' pages."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -10,7 +10,8 @@ from unfold.widgets import UnfoldAdminSelect2Widget
 
 from id_tags.models import IdTag, IdTagStatus
 from stations.admin.operation_forms import OperationForm, choices, operation_form
-from stations.models import Command, CommandVia, Station
+from stations.admin.operation_forms.base import instant_text
+from stations.models import Command, Station
 from transactions.models import (
     HELD,
     ProfileKind,
@@ -20,7 +21,18 @@ from transactions.models import (
     Reservation,
     Transaction,
 )
-from transactions.services.charging_profiles import request_set_charging_profile
+from transactions.operations import (
+    CancelReservation,
+    ClearChargingProfiles,
+    Period,
+    ReadCompositeSchedule,
+    Reserve,
+    Schedule,
+    SetChargingProfile,
+    StartCharging,
+    StopCharging,
+)
+from transactions.services.charging_profiles import ProfileDraft, request_set_charging_profile
 from transactions.services.remote import request_remote_start
 from transactions.services.reservations import request_reservation
 
@@ -46,17 +58,17 @@ class TaggedForm(OperationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["idTag"]
+        field = self.fields["id_tag"]
         assert isinstance(field, TagField)
         field.offer()
 
 
 @operation_form
-class RemoteStartForm(TaggedForm):
-    action, title, group, is_for_many = "RemoteStartTransaction", "Start charging", "Charging", False
+class StartChargingForm(TaggedForm):
+    operation, title, group, is_for_many = StartCharging, "Start charging", "Charging", False
     explanation = "The command tells which transaction it led to, or that none followed."
-    idTag = TagField()  # noqa: N815 - OCPP's name
-    connectorId = forms.IntegerField(  # noqa: N815
+    id_tag = TagField()
+    connector_id = forms.IntegerField(
         label="Connector", required=False, min_value=1, help_text="Blank: the station chooses. Some need one."
     )
     limit = forms.DecimalField(
@@ -68,22 +80,18 @@ class RemoteStartForm(TaggedForm):
         data = self.cleaned_data
         return request_remote_start(
             station_id=station.pk,
-            id_tag=data["idTag"],
-            connector_id=data["connectorId"],
-            charging_profile=None if data["limit"] is None else _constant_profile(float(data["limit"]), data["unit"]),
-            requested_by=requested_by,
-            via=CommandVia.ADMIN,
-            now=now,
-            reason=data["reason"],
-            waits_s=data["waits_s"],
+            id_tag=data["id_tag"],
+            connector_id=data["connector_id"],
+            profile=None if data["limit"] is None else _constant_profile(float(data["limit"]), data["unit"]),
+            origin=self.origin(requested_by, now),
         )
 
 
 @operation_form
-class RemoteStopForm(OperationForm):
-    action, title, group, is_for_many = "RemoteStopTransaction", "Stop charging", "Charging", False
+class StopChargingForm(OperationForm):
+    operation, title, group, is_for_many = StopCharging, "Stop charging", "Charging", False
     explanation = "It is done when the station reports the stop."
-    transactionId = forms.ChoiceField(label="Transaction")  # noqa: N815
+    transaction_ref = forms.ChoiceField(label="Transaction")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -92,42 +100,35 @@ class RemoteStopForm(OperationForm):
             str(row.transaction_id): f"{row.transaction_id}: connector {row.connector.connector_id}, {row.id_tag}"
             for row in rows.order_by("-pk")[:100]
         }
-        self.fields["transactionId"].choices = list(names.items())  # type: ignore[attr-defined]
-        self.fields["transactionId"].widget.choices = list(names.items())  # type: ignore[attr-defined]
-
-    def payload(self) -> dict[str, Any]:
-        return {"transactionId": int(self.cleaned_data["transactionId"])}
+        self.fields["transaction_ref"].choices = list(names.items())  # type: ignore[attr-defined]
+        self.fields["transaction_ref"].widget.choices = list(names.items())  # type: ignore[attr-defined]
 
 
 @operation_form
-class ReserveNowForm(TaggedForm):
-    action, title, group, is_for_many = "ReserveNow", "Reserve", "Charging", False
+class ReserveForm(TaggedForm):
+    operation, title, group, is_for_many = Reserve, "Reserve", "Charging", False
     explanation = "Until it expires only this tag, or its group, may charge there."
-    idTag = TagField()  # noqa: N815
-    connectorId = forms.IntegerField(  # noqa: N815
+    id_tag = TagField()
+    connector_id = forms.IntegerField(
         label="Connector", min_value=0, initial=1, help_text="0: any, where the station can do that."
     )
-    expiryDate = forms.DateTimeField(label="Until", initial=lambda: timezone.now() + timedelta(hours=1))  # noqa: N815
+    expires_at = forms.DateTimeField(label="Until", initial=lambda: timezone.now() + timedelta(hours=1))
 
     def request(self, *, station: Station, requested_by: str, now: datetime) -> Command:
         data = self.cleaned_data
         return request_reservation(
             station_id=station.pk,
-            connector_id=data["connectorId"],
-            id_tag=data["idTag"],
-            expires_at=data["expiryDate"],
-            requested_by=requested_by,
-            via=CommandVia.ADMIN,
-            now=now,
-            reason=data["reason"],
-            waits_s=data["waits_s"],
+            connector_id=data["connector_id"],
+            id_tag=data["id_tag"],
+            expires_at=data["expires_at"],
+            origin=self.origin(requested_by, now),
         )
 
 
 @operation_form
 class CancelReservationForm(OperationForm):
-    action, title, group, is_for_many = "CancelReservation", "Cancel a reservation", "Charging", False
-    reservationId = forms.ChoiceField(label="Reservation")  # noqa: N815
+    operation, title, group, is_for_many = CancelReservation, "Cancel a reservation", "Charging", False
+    reservation_id = forms.TypedChoiceField(label="Reservation", coerce=int)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -136,18 +137,15 @@ class CancelReservationForm(OperationForm):
             (str(row.reservation_id), f"{row.reservation_id}: connector {row.connector_id}, {row.id_tag}")
             for row in rows
         ]
-        self.fields["reservationId"].choices = names  # type: ignore[attr-defined]
-        self.fields["reservationId"].widget.choices = names  # type: ignore[attr-defined]
-
-    def payload(self) -> dict[str, Any]:
-        return {"reservationId": int(self.cleaned_data["reservationId"])}
+        self.fields["reservation_id"].choices = names  # type: ignore[attr-defined]
+        self.fields["reservation_id"].widget.choices = names  # type: ignore[attr-defined]
 
 
 @operation_form
 class SetChargingProfileForm(OperationForm):
-    action, title, group, is_for_many = "SetChargingProfile", "Set a charging profile", "Charging", False
+    operation, title, group, is_for_many = SetChargingProfile, "Set a charging profile", "Charging", False
     explanation = "One limit, or several periods. It replaces the one of the same purpose, connector and stack level."
-    connectorId = forms.IntegerField(label="Connector", min_value=0, initial=0)  # noqa: N815
+    connector_id = forms.IntegerField(label="Connector", min_value=0, initial=0)
     profile_purpose = forms.ChoiceField(
         label="Purpose",
         choices=ProfilePurpose.choices,
@@ -170,91 +168,70 @@ class SetChargingProfileForm(OperationForm):
         help_text="One a line: seconds from the start, limit, and if you like the number of phases.",
     )
 
-    def clean_periods(self) -> list[dict[str, Any]]:
+    def clean_periods(self) -> list[Period]:
         periods = []
         for number, line in enumerate(self.cleaned_data["periods"].strip().splitlines(), 1):
             words = line.split()
             try:
-                period: dict[str, Any] = {"startPeriod": int(words[0]), "limit": json.loads(words[1])}
-                if len(words) > 2:
-                    period["numberPhases"] = int(words[2])
+                phases = int(words[2]) if len(words) > 2 else None
+                period = Period(starts_s=int(words[0]), limit=json.loads(words[1]), phases=phases)
             except (ValueError, IndexError):
                 raise forms.ValidationError(f"Line {number}: not seconds and a limit.") from None
             periods.append(period)
         return periods
 
-    def profile(self) -> dict[str, Any]:
-        """Return OCPP's csChargingProfiles, without an id."""
+    def profile(self) -> ProfileDraft:
+        """Return the profile, without an id."""
         data = self.cleaned_data
-        schedule = {
-            "chargingRateUnit": data["unit"],
-            "chargingSchedulePeriod": data["periods"],
-            **({"duration": data["duration"]} if data["duration"] else {}),
-        }
-        if data["start_schedule"] is not None and data["kind"] != ProfileKind.RELATIVE:
-            schedule["startSchedule"] = _text(data["start_schedule"])
-        optional = {
-            "recurrencyKind": data["recurrency"],
-            "validFrom": data["valid_from"] and _text(data["valid_from"]),
-            "validTo": data["valid_to"] and _text(data["valid_to"]),
-        }
-        return {
-            "stackLevel": data["stack_level"],
-            "chargingProfilePurpose": data["profile_purpose"],
-            "chargingProfileKind": data["kind"],
-            "chargingSchedule": schedule,
-            **{name: value for name, value in optional.items() if value},
-        }
+        is_relative = data["kind"] == ProfileKind.RELATIVE
+        schedule = Schedule(
+            unit=data["unit"],
+            periods=data["periods"],
+            duration_s=data["duration"] or None,
+            starts_at=None if is_relative else instant_text(data["start_schedule"]),
+        )
+        return ProfileDraft(
+            purpose=data["profile_purpose"],
+            kind=data["kind"],
+            stack_level=data["stack_level"],
+            schedule=schedule,
+            recurrency=data["recurrency"] or None,
+            valid_from=instant_text(data["valid_from"]),
+            valid_to=instant_text(data["valid_to"]),
+        )
 
     def request(self, *, station: Station, requested_by: str, now: datetime) -> Command:
         data = self.cleaned_data
         return request_set_charging_profile(
             station_id=station.pk,
-            connector_id=data["connectorId"],
+            connector_id=data["connector_id"],
             profile=self.profile(),
-            requested_by=requested_by,
-            via=CommandVia.ADMIN,
-            now=now,
-            reason=data["reason"],
-            waits_s=data["waits_s"],
+            origin=self.origin(requested_by, now),
         )
 
 
 @operation_form
-class ClearChargingProfileForm(OperationForm):
-    action, title, group = "ClearChargingProfile", "Clear charging profiles", "Charging"
+class ClearChargingProfilesForm(OperationForm):
+    operation, title, group = ClearChargingProfiles, "Clear charging profiles", "Charging"
     explanation = "Those that all of what you fill in fits; with nothing filled in, all of them."
-    id = forms.IntegerField(label="Profile id", required=False, min_value=0)
-    connectorId = forms.IntegerField(label="Connector", required=False, min_value=0)  # noqa: N815
-    chargingProfilePurpose = forms.ChoiceField(  # noqa: N815
+    profile_id = forms.IntegerField(label="Profile id", required=False, min_value=0)
+    connector_id = forms.IntegerField(label="Connector", required=False, min_value=0)
+    purpose_of_profile = forms.ChoiceField(
         label="Purpose", choices=[("", "Any"), *ProfilePurpose.choices], required=False
     )
-    stackLevel = forms.IntegerField(label="Stack level", required=False, min_value=0)  # noqa: N815
+    stack_level = forms.IntegerField(label="Stack level", required=False, min_value=0)
 
 
 @operation_form
-class GetCompositeScheduleForm(OperationForm):
-    action, title, group = "GetCompositeSchedule", "Read the composite schedule", "Charging"
+class ReadCompositeScheduleForm(OperationForm):
+    operation, title, group = ReadCompositeSchedule, "Read the composite schedule", "Charging"
     explanation = "It stands on the station's page."
-    connectorId = forms.IntegerField(label="Connector", min_value=0, initial=0)  # noqa: N815
-    duration = forms.IntegerField(label="For the next (s)", min_value=1, initial=86_400)
-    chargingRateUnit = forms.ChoiceField(  # noqa: N815
-        label="Unit", choices=[("", "Any"), *RateUnit.choices], required=False
-    )
+    connector_id = forms.IntegerField(label="Connector", min_value=0, initial=0)
+    duration_s = forms.IntegerField(label="For the next (s)", min_value=1, initial=86_400)
+    unit = forms.ChoiceField(label="Unit", choices=[("", "Any"), *RateUnit.choices], required=False)
 
 
-def _constant_profile(limit: float, unit: str) -> dict[str, Any]:
+def _constant_profile(limit: float, unit: str) -> ProfileDraft:
     """Return a TxProfile with one limit, for a remote start."""
-    return {
-        "stackLevel": 0,
-        "chargingProfilePurpose": "TxProfile",
-        "chargingProfileKind": "Relative",
-        "chargingSchedule": {
-            "chargingRateUnit": unit,
-            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
-        },
-    }
-
-
-def _text(instant: datetime) -> str:
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    schedule = Schedule(unit=unit, periods=[Period(starts_s=0, limit=limit)])
+    return ProfileDraft(ProfilePurpose.TX, ProfileKind.RELATIVE, 0, schedule)

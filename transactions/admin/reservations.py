@@ -66,12 +66,12 @@ def profile_state_of(row: ChargingProfile) -> SafeString:
 
 def limits_of(schedule: Any, unit: str) -> str:
     """Return a schedule's limits in a line: 16 A, from 1 h on 10 A."""
-    periods = schedule.get("chargingSchedulePeriod") if isinstance(schedule, dict) else None
+    periods = schedule.get("periods") if isinstance(schedule, dict) else None
     words = []
     for period in periods[:5] if isinstance(periods, list) else []:
         if not isinstance(period, dict):
             continue  # a station's composite schedule may hold anything
-        start, limit = period.get("startPeriod", 0), shortened(str(period.get("limit")), 20)
+        start, limit = period.get("starts_s", 0), shortened(str(period.get("limit")), 20)
         is_later = isinstance(start, int) and start > 0
         words.append(f"from {duration(start)} on {limit} {unit}" if is_later else f"{limit} {unit}")
     return ", ".join(words) + (" …" if isinstance(periods, list) and len(periods) > 5 else "")
@@ -181,7 +181,7 @@ class CompositeScheduleAdmin(ReadOnlyAdmin):
 
     @display(description="Limits")
     def limits(self, row: CompositeSchedule) -> str:
-        return limits_of(row.schedule, str(row.schedule.get("chargingRateUnit", "")))
+        return limits_of(row.schedule, str(row.schedule.get("unit", "")))
 
 
 def reservations_of(request: HttpRequest, station: Station) -> PanelContent:
@@ -216,7 +216,7 @@ def profiles_of(request: HttpRequest, station: Station) -> PanelContent:
     ]
     latest = station.composite_schedules.order_by("-received_at").first()
     if latest is not None:
-        unit = str(latest.schedule.get("chargingRateUnit", ""))
+        unit = str(latest.schedule.get("unit", ""))
         age = ago(latest.received_at)
         rows.append([link(latest, "Composite"), latest.connector_id, "", "", limits_of(latest.schedule, unit), age])
     return PanelContent(

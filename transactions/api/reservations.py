@@ -1,5 +1,7 @@
 """Reservations, charging profiles and composite schedules: read here, made and ended by commands."""
 
+from typing import Any
+
 from django_filters import rest_framework as filters
 from rest_framework import serializers
 
@@ -52,13 +54,38 @@ class ReservationViewSet(ReadViewSet):
     orderings = {"-id": "id", "id": "id"}
 
 
+SCHEDULE = {
+    "unit": "chargingRateUnit",
+    "periods": "chargingSchedulePeriod",
+    "duration_s": "duration",
+    "starts_at": "startSchedule",
+    "min_rate": "minChargingRate",
+}
+PERIOD = {"starts_s": "startPeriod", "phases": "numberPhases"}
+
+
+class ScheduleField(serializers.DictField):
+    """A schedule in the words of OCPP 1.6, which this API began with."""
+
+    def to_representation(self, value: Any) -> dict[str, Any]:
+        told = {SCHEDULE.get(name, name): item for name, item in value.items()}
+        periods = told.get("chargingSchedulePeriod")
+        if isinstance(periods, list):  # a station's composite schedule may hold anything
+            told["chargingSchedulePeriod"] = [_in_ocpp16(period) for period in periods]
+        return told
+
+
+def _in_ocpp16(period: Any) -> Any:
+    return {PERIOD.get(key, key): value for key, value in period.items()} if isinstance(period, dict) else period
+
+
 class ChargingProfileSerializer(RowSerializer):
     """One charging profile; give one with the command SetChargingProfile, end it with ClearChargingProfile."""
 
     station = serializers.CharField(source="station.identity")
     command = serializers.UUIDField(source="command_id", help_text="What set it.")
     transaction_id = serializers.IntegerField(source="transaction.transaction_id", default=None, allow_null=True)
-    schedule = serializers.DictField(help_text="OCPP's chargingSchedule.")
+    schedule = ScheduleField(help_text="OCPP's chargingSchedule.")
 
     class Meta:
         model = ChargingProfile
@@ -93,7 +120,7 @@ class CompositeScheduleSerializer(RowSerializer):
 
     station = serializers.CharField(source="station.identity")
     command = serializers.UUIDField(source="command_id")
-    schedule = serializers.DictField(help_text="OCPP's chargingSchedule.")
+    schedule = ScheduleField(help_text="OCPP's chargingSchedule.")
 
     class Meta:
         model = CompositeSchedule

@@ -69,7 +69,7 @@ def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer
     for candidate, authorization in accepted:
         pk, transaction_id = stored[candidate.connector_pk]
         known[candidate.message.station_id, transaction_id] = pk
-        answers[candidate.place] = StartAnswer(transaction_id, authorization.id_tag_info(), False, True)
+        answers[candidate.place] = StartAnswer(transaction_id, authorization.told(), False, True)
         started.append(Started(pk, candidate.message.station_id, candidate.message.received_at))
     if stopped:
         publish(transactions_stopped, Transaction, stopped=stopped)
@@ -272,7 +272,7 @@ def _insert(accepted: Sequence[Accepted]) -> dict[int, tuple[int, int]]:
         rows.append(
             (
                 message.station_id, each.connector_pk, report.connector_id, report.id_tag, each.folded,
-                authorization.tag_id, json.dumps(authorization.id_tag_info()), report.reservation_id,
+                authorization.tag_id, json.dumps(authorization.told()), report.reservation_id,
                 report.timestamp_raw, report.meter_start_raw, report.meter_start, report.reported_at,
                 message.received_at, has_gap(each.last_meter_stop, report.meter_start),
             )

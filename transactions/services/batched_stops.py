@@ -58,7 +58,7 @@ def record_plain_stops(*, messages: Sequence[StopMessage]) -> list[StopAnswer | 
             tag = tags.get(fold_id_tag(report.id_tag))
             if tag is None:
                 continue
-            info = authorization_of(tag, message.received_at).id_tag_info()
+            info = authorization_of(tag, message.received_at).told()
         plain[row.pk] = message
         answers[place] = StopAnswer(info, report.transaction_id)
     if not plain:

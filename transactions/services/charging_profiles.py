@@ -1,82 +1,91 @@
 """Charging profiles: asked for, held to the rules and to what the station can do, replaced by one another."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
+import msgspec
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from stations.models import Command, ConfigurationKey
+from stations.dialects import Limit
+from stations.models import Command, Station
 from stations.services.commands import CommandRefused, request_command
-from stations.services.configuration import integer_value
+from stations.services.configuration import limit_of, limit_text
+from stations.types import Origin
 from transactions.charging_rules import BadProfile, Limits, check_profile, read_instant
-from transactions.models import ChargingProfile, ProfileStatus, Transaction
+from transactions.models import ChargingProfile, ProfilePurpose, ProfileStatus, Transaction
+from transactions.operations import Profile, Schedule, SetChargingProfile, StartCharging
 
 UNITS = {"current": "A", "power": "W"}
 
 
-def request_set_charging_profile(
-    *,
-    station_id: int,
-    connector_id: int,
-    profile: Mapping[str, Any],
-    requested_by: str,
-    via: str,
-    now: datetime,
-    reason: str = "",
-    waits_s: float = 0,
-) -> Command:
-    """Give a station a charging profile (OCPP 1.6 §5.16), under a new id where it has none.
+class ProfileDraft(NamedTuple):
+    """A profile to be sent. Without an id it gets a new one: one that the station has would replace that profile."""
 
-    A TxProfile without a transactionId is for the transaction that is open on the connector.
+    purpose: str
+    kind: str
+    stack_level: int
+    schedule: Schedule
+    recurrency: str | None = None
+    valid_from: str | None = None
+    valid_to: str | None = None
+    transaction_ref: str | None = None
+    profile_id: int | None = None
+
+
+def completed(draft: ProfileDraft, station_id: int) -> Profile:
+    """Return a draft as it is sent to a station (OCPP 1.6 §5.16)."""
+    fields = draft._asdict()
+    if draft.profile_id is None:
+        fields["profile_id"] = next_profile_id(station_id)
+    return Profile(**fields)
+
+
+def request_set_charging_profile(
+    *, station_id: int, connector_id: int, profile: ProfileDraft, origin: Origin
+) -> Command:
+    """Give a station a charging profile (OCPP 1.6 §5.16).
+
+    A TxProfile that names no transaction is for the one that is open on the connector.
 
     :raises CommandRefused: it breaks a rule or the station's limits.
     """
-    sent = dict(profile)
-    if "chargingProfileId" not in sent:
-        sent["chargingProfileId"] = next_profile_id(station_id)
-    if sent.get("chargingProfilePurpose") == "TxProfile" and "transactionId" not in sent:
+    if profile.purpose == ProfilePurpose.TX and profile.transaction_ref is None:
         running = _running(station_id, connector_id)
         if running is None:
             raise CommandRefused(f"nobody charges on connector {connector_id}: a TxProfile needs a transaction")
-        sent["transactionId"] = running.transaction_id
-    return request_command(
-        station_id=station_id,
-        action="SetChargingProfile",
-        payload={"connectorId": connector_id, "csChargingProfiles": sent},
-        requested_by=requested_by,
-        via=via,
-        now=now,
-        reason=reason,
-        waits_s=waits_s,
-    )
+        profile = profile._replace(transaction_ref=str(running.transaction_id))
+    operation = SetChargingProfile(connector_id=connector_id, profile=completed(profile, station_id))
+    return request_command(station_id=station_id, operation=operation, origin=origin)
 
 
 def keep_profile(*, command: Command, now: datetime) -> None:
-    """Check a SetChargingProfile and write its profile.
+    """Check the profile that a command sets and write it.
 
     :raises CommandRefused:
     """
-    connector_id, profile = command.payload["connectorId"], command.payload["csChargingProfiles"]
+    said = command.said
+    assert isinstance(said, SetChargingProfile)
+    connector_id, profile = said.connector_id, said.profile
     try:
-        check_profile(profile, connector_id=connector_id, limits=limits_of(command.station_id))
+        check_profile(profile, connector_id=connector_id, limits=limits_of(command.station))
     except BadProfile as error:
         raise CommandRefused(str(error)) from None
     row: Transaction | None = None
-    if profile["chargingProfilePurpose"] == "TxProfile":
+    if profile.purpose == ProfilePurpose.TX:
         row = _running(command.station_id, connector_id)
-        if row is None or profile.get("transactionId") not in (None, row.transaction_id):
+        if row is None or profile.transaction_ref not in (None, str(row.transaction_id)):
             raise CommandRefused("a TxProfile is for the transaction that is open on its connector")
     _profile_of(command, profile, connector_id, row, now).save(force_insert=True)
 
 
 def keep_started_profile(*, command: Command, transaction: Transaction, now: datetime) -> None:
     """Write the profile that a remote start brought along, in force since its transaction began (OCPP 1.6 §5.11)."""
-    profile = command.payload.get("chargingProfile")
-    if profile is None or command.allows_invalid:
+    said = command.said
+    if not isinstance(said, StartCharging) or said.profile is None or command.allows_invalid:
         return
-    row = _profile_of(command, profile, command.payload["connectorId"], transaction, now)
+    assert said.connector_id is not None
+    row = _profile_of(command, said.profile, said.connector_id, transaction, now)
     row.status = ProfileStatus.ACTIVE if transaction.is_open else ProfileStatus.ENDED
     row.ended_at = None if transaction.is_open else now
     replace_profiles(row, now)
@@ -112,16 +121,13 @@ def next_profile_id(station_id: int) -> int:
             return int(number)
 
 
-def limits_of(station_id: int) -> Limits:
+def limits_of(station: Station) -> Limits:
     """Return what the station's configuration, as last read, says of its abilities."""
-    key = "ChargingScheduleAllowedChargingRateUnit"
-    row = ConfigurationKey.objects.filter(station_id=station_id, key__iexact=key).first()
-    words = (row.value or "").lower().split(",") if row is not None else []
-    level = ConfigurationKey.objects.filter(station_id=station_id, key__iexact="ChargeProfileMaxStackLevel").first()
-    text = "" if level is None or level.value is None else level.value.strip()
+    words = limit_text(station=station, limit=Limit.PROFILE_UNITS).lower().split(",")
+    level = limit_text(station=station, limit=Limit.PROFILE_STACK_LEVEL).strip()
     return Limits(
-        max_stack_level=int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None,
-        max_periods=integer_value(station_id=station_id, key="ChargingScheduleMaxPeriods"),
+        max_stack_level=int(level) if level.isascii() and level.isdecimal() and len(level) < 10 else None,
+        max_periods=limit_of(station=station, limit=Limit.PROFILE_PERIODS),
         units=frozenset(UNITS[word.strip()] for word in words if word.strip() in UNITS),
     )
 
@@ -132,21 +138,21 @@ def _running(station_id: int, connector_id: int) -> Transaction | None:
 
 
 def _profile_of(
-    command: Command, profile: Mapping[str, Any], connector_id: int, transaction: Transaction | None, now: datetime
+    command: Command, profile: Profile, connector_id: int, transaction: Transaction | None, now: datetime
 ) -> ChargingProfile:
     return ChargingProfile(
-        charging_profile_id=profile["chargingProfileId"],
+        charging_profile_id=profile.profile_id,
         station_id=command.station_id,
         connector_id=connector_id,
         transaction=transaction,
-        purpose=profile["chargingProfilePurpose"],
-        kind=profile["chargingProfileKind"],
-        recurrency_kind=profile.get("recurrencyKind", ""),
-        stack_level=profile["stackLevel"],
-        valid_from=read_instant(profile.get("validFrom")),
-        valid_to=read_instant(profile.get("validTo")),
-        rate_unit=profile["chargingSchedule"]["chargingRateUnit"],
-        schedule=profile["chargingSchedule"],
+        purpose=profile.purpose,
+        kind=profile.kind,
+        recurrency_kind=profile.recurrency or "",
+        stack_level=profile.stack_level,
+        valid_from=read_instant(profile.valid_from),
+        valid_to=read_instant(profile.valid_to),
+        rate_unit=profile.schedule.unit,
+        schedule=msgspec.to_builtins(profile.schedule),
         command=command,
         created_at=now,
     )

@@ -7,28 +7,30 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from evcharging.db.prepared import run_prepared
+from stations.dialects import Verdict
 from stations.models import Command, CommandStatus
 from transactions.charging_rules import read_instant
 from transactions.models import ChargingProfile, CompositeSchedule, ProfileStatus
+from transactions.operations import ClearChargingProfiles, ReadCompositeSchedule, SetChargingProfile
 from transactions.services.charging_profiles import profiles_before, replace_profiles
 from transactions.types import Stopped
 
 
 @transaction.atomic
 def apply_profile_answer(*, command: Command, now: datetime) -> None:
-    """Take over what a station answered to SetChargingProfile, ClearChargingProfile or GetCompositeSchedule.
+    """Take over what a station answered about charging profiles.
 
     What staff insisted on against the schema means nothing here.
     """
     if command.allows_invalid:
         return
-    if command.action == "SetChargingProfile":
+    if command.operation == SetChargingProfile.name:
         _apply_set(command, now)
-    elif command.action == "ClearChargingProfile" and command.status == CommandStatus.ANSWERED:
-        # Unknown says that there is none that fits: then none of ours is there either.
-        if command.result_status in ("Accepted", "Unknown"):
+    elif command.operation == ClearChargingProfiles.name and command.status == CommandStatus.ANSWERED:
+        # "Not found" says that there is none that fits: then none of ours is there either.
+        if command.verdict in (Verdict.ACCEPTED, Verdict.NOT_FOUND):
             _cleared_by(command).update(status=ProfileStatus.CLEARED, cleared_by_command=command, ended_at=now)
-    elif command.action == "GetCompositeSchedule" and command.succeeded:
+    elif command.operation == ReadCompositeSchedule.name and command.succeeded:
         _keep_composite(command, now)
 
 
@@ -70,30 +72,32 @@ def _apply_set(command: Command, now: datetime) -> None:
 
 
 def _cleared_by(command: Command) -> QuerySet[ChargingProfile]:
-    """Return the profiles that a ClearChargingProfile means: by id, else by all that is given (OCPP 1.6 §5.5)."""
-    payload = command.payload
+    """Return the profiles that a clearing means: by id, else by all that is given (OCPP 1.6 §5.5)."""
+    said = command.said
+    assert isinstance(said, ClearChargingProfiles)
     rows = profiles_before(command)
-    if "id" in payload:
-        return rows.filter(charging_profile_id=payload["id"])
-    for name, column in (
-        ("connectorId", "connector_id"), ("chargingProfilePurpose", "purpose"), ("stackLevel", "stack_level"),
-    ):  # fmt: skip
-        if name in payload:
-            rows = rows.filter(**{column: payload[name]})
+    if said.profile_id is not None:
+        return rows.filter(charging_profile_id=said.profile_id)
+    if said.connector_id is not None:
+        rows = rows.filter(connector_id=said.connector_id)
+    if said.purpose_of_profile is not None:
+        rows = rows.filter(purpose=said.purpose_of_profile)
+    if said.stack_level is not None:
+        rows = rows.filter(stack_level=said.stack_level)
     return rows
 
 
 def _keep_composite(command: Command, now: datetime) -> None:
-    response = command.response if isinstance(command.response, dict) else {}
-    schedule = response.get("chargingSchedule")
-    if not isinstance(schedule, dict):
+    said, told = command.said, command.result or {}
+    schedule = told.get("schedule")
+    if not isinstance(schedule, dict) or not isinstance(said, ReadCompositeSchedule):
         return
     CompositeSchedule.objects.get_or_create(
         command=command,
         defaults={
             "station_id": command.station_id,
-            "connector_id": command.payload.get("connectorId", 0),
-            "starts_at": read_instant(response.get("scheduleStart")),
+            "connector_id": said.connector_id,
+            "starts_at": read_instant(told.get("starts_at")),
             "schedule": schedule,
             "received_at": now,
         },

@@ -7,17 +7,19 @@ from django.db.models import Q, QuerySet
 
 from stations.models import Command, CommandStatus
 from transactions.models import HELD, Reservation, ReservationStatus, Transaction
+from transactions.operations import CancelReservation, Reserve
 
 TIDY_BATCH = 500
 
 
 @transaction.atomic
 def apply_reservation_answer(*, command: Command, now: datetime) -> None:
-    """Take over what a station answered to ReserveNow or CancelReservation."""
-    if command.action == "ReserveNow":
+    """Take over what a station answered to a reservation or its cancellation."""
+    said = command.said
+    if command.operation == Reserve.name:
         _apply_reserve(command, now)
-    elif command.succeeded and not command.allows_invalid:
-        cancelled = _held_before(command, command.payload["reservationId"])
+    elif command.succeeded and not command.allows_invalid and isinstance(said, CancelReservation):
+        cancelled = _held_before(command, said.reservation_id)
         cancelled.update(status=ReservationStatus.CANCELLED, cancel_command=command, ended_at=now)
 
 

@@ -1,17 +1,19 @@
 """Reservations: asked for, kept from clashing, asked to be given up."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from django.db import connection
 
 from connectors.models import Connector
 from evcharging.db.advisory_locks import lock_reservations_of
 from id_tags.models import IdTag, fold_id_tag
-from stations.models import Command
+from stations.dialects import dialect_of
+from stations.models import Command, Station
 from stations.services.commands import CommandRefused, request_command
+from stations.types import Origin
 from transactions.charging_rules import read_instant
 from transactions.models import HELD, Reservation, Transaction
+from transactions.operations import CancelReservation, Reserve
 
 
 def request_reservation(
@@ -20,66 +22,46 @@ def request_reservation(
     connector_id: int,
     id_tag: str,
     expires_at: datetime,
-    requested_by: str,
-    via: str,
-    now: datetime,
-    reason: str = "",
-    waits_s: float = 0,
+    origin: Origin,
 ) -> Command:
     """Ask a station to keep a connector, or with 0 any one, for a tag (OCPP 1.6 §5.13), under a new reservation id.
 
     :raises CommandRefused: it clashes with another, the connector is taken, or our rules forbid it.
     """
-    payload: dict[str, Any] = {
-        "connectorId": connector_id,
-        "expiryDate": f"{expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "idTag": id_tag,
-        "reservationId": _next_id(station_id),
-    }
     tag = IdTag.objects.select_related("group").filter(id_tag_folded=fold_id_tag(id_tag)).first()
-    if tag is not None and tag.group is not None and len(tag.group.parent_id_tag) <= 20:
-        payload["parentIdTag"] = tag.group.parent_id_tag
-    return request_command(
-        station_id=station_id,
-        action="ReserveNow",
-        payload=payload,
-        requested_by=requested_by,
-        via=via,
-        now=now,
-        reason=reason,
-        waits_s=waits_s,
+    group = None if tag is None or tag.group is None else tag.group.parent_id_tag
+    longest = dialect_of(Station.objects.get(pk=station_id).version).max_id_tag
+    operation = Reserve(
+        reservation_id=_next_id(station_id),
+        connector_id=connector_id,
+        id_tag=id_tag,
+        expires_at=f"{expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        group_id_tag=group if group is not None and len(group) <= longest else None,
     )
+    return request_command(station_id=station_id, operation=operation, origin=origin)
 
 
-def request_cancel_reservation(
-    *, reservation_pk: int, requested_by: str, via: str, now: datetime, reason: str = ""
-) -> Command:
+def request_cancel_reservation(*, reservation_pk: int, origin: Origin) -> Command:
     """Ask the station to give up a reservation (OCPP 1.6 §5.1).
 
     :raises CommandRefused: :raises Reservation.DoesNotExist:
     """
     row = Reservation.objects.get(pk=reservation_pk)
-    return request_command(
-        station_id=row.station_id,
-        action="CancelReservation",
-        payload={"reservationId": row.reservation_id},
-        requested_by=requested_by,
-        via=via,
-        now=now,
-        reason=reason,
-    )
+    operation = CancelReservation(reservation_id=row.reservation_id)
+    return request_command(station_id=row.station_id, operation=operation, origin=origin)
 
 
 def keep_reservation(*, command: Command, now: datetime) -> None:
-    """Write the reservation that a ReserveNow asks for; once accepted it replaces that of its id (OCPP 1.6 §5.13).
+    """Write the reservation that a command asks for; once accepted it replaces that of its id (OCPP 1.6 §5.13).
 
     :raises CommandRefused: it has expired already, clashes, or somebody charges there.
     """
-    payload = command.payload
-    connector_id, reservation_id = payload["connectorId"], payload["reservationId"]
-    expires_at = read_instant(payload["expiryDate"])
+    said = command.said
+    assert isinstance(said, Reserve)
+    connector_id, reservation_id = said.connector_id, said.reservation_id
+    expires_at = read_instant(said.expires_at)
     if expires_at is None:
-        raise CommandRefused(f"the expiry date is no time that can be kept: {payload['expiryDate']}")
+        raise CommandRefused(f"the expiry date is no time that can be kept: {said.expires_at}")
     if expires_at <= now:
         raise CommandRefused("the reservation would have expired already")
     if not 0 < reservation_id < 2**31:
@@ -87,13 +69,13 @@ def keep_reservation(*, command: Command, now: datetime) -> None:
     station_id = command.station_id
     lock_reservations_of(station_id)
     others = Reservation.objects.held_at(now).filter(station_id=station_id).exclude(reservation_id=reservation_id)
-    _refuse_clash(station_id, connector_id, fold_id_tag(payload["idTag"]), list(others))
+    _refuse_clash(station_id, connector_id, fold_id_tag(said.id_tag), list(others))
     Reservation.objects.create(
         station_id=station_id,
         reservation_id=reservation_id,
         connector_id=connector_id,
-        id_tag=payload["idTag"],
-        parent_id_tag=payload.get("parentIdTag", ""),
+        id_tag=said.id_tag,
+        parent_id_tag=said.group_id_tag or "",
         expires_at=expires_at,
         command=command,
         created_by=command.requested_by,
@@ -123,15 +105,17 @@ def _refuse_clash(station_id: int, connector_id: int, folded: str, others: list[
 
 
 def check_cancellation(*, command: Command) -> None:
-    """Hold a CancelReservation to a reservation that the station may have.
+    """Hold a cancellation to a reservation that the station may have.
 
     :raises CommandRefused:
     """
+    said = command.said
+    assert isinstance(said, CancelReservation)
     known = Reservation.objects.filter(
-        station_id=command.station_id, reservation_id=command.payload["reservationId"], status__in=HELD
+        station_id=command.station_id, reservation_id=said.reservation_id, status__in=HELD
     )
     if not known.exists():
-        raise CommandRefused(f"the station has no reservation {command.payload['reservationId']}")
+        raise CommandRefused(f"the station has no reservation {said.reservation_id}")
     known.update(cancel_command=command)
 
 

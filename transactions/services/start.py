@@ -63,7 +63,7 @@ def start_transaction(
     later = _supersede(connector, started.at, marks)
     authorization = lock_for_start(id_tag=report.id_tag, now=received_at)
     status = _counted_status(authorization, started.at, received_at)
-    info = authorization.id_tag_info() | {"status": status}
+    info = authorization.told() | {"status": status}
     if status != "Accepted":
         marks.append(Mark.REFUSED_TAG)
         if authorization.tag_id is None:
@@ -94,7 +94,7 @@ def start_transaction(
         # A start that is older than the open one: its own stop is still to come, but it is not what charges now.
         estimate_end(row, cause="superseded", at=min(started.at, later.started_at))
     row.save(force_insert=True)
-    use_reservation(transaction=row, parent_id_tag=info.get("parentIdTag", ""), now=received_at)
+    use_reservation(transaction=row, parent_id_tag=info.get("group_id_tag", ""), now=received_at)
     publish(transactions_started, Transaction, started=[Started(row.pk, station_id, received_at)])
     stored = {(station_id, row.transaction_id): row.pk}
     transaction.on_commit(lambda: remember_transactions(stored))

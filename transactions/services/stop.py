@@ -75,7 +75,7 @@ def stop_transaction(
     info = None
     if report.id_tag is not None:
         authorization = authorize(id_tag=report.id_tag, now=received_at)
-        info = authorization.id_tag_info()
+        info = authorization.told()
         if authorization.tag_id is None:
             note_unknown_id_tag(id_tag=report.id_tag, station_id=station_id, now=received_at)
     return StopAnswer(info, None if row is None else row.transaction_id)

@@ -39,10 +39,10 @@ def make_reservation(number: int = 1, **fields: Any) -> Reservation:
 
 def make_profile(number: int = 1, **fields: Any) -> ChargingProfile:
     station = fields.pop("station", None) or make_station(f"P{number}")
-    periods = [{"startPeriod": 0, "limit": 21.4}, {"startPeriod": 3600, "limit": 10}]
+    periods = [{"starts_s": 0, "limit": 21.4}, {"starts_s": 3600, "limit": 10}]
     defaults = {
         "station": station, "connector_id": 1, "purpose": "TxDefaultProfile", "kind": "Absolute", "stack_level": 0,
-        "rate_unit": "A", "schedule": {"chargingSchedulePeriod": periods},
+        "rate_unit": "A", "schedule": {"periods": periods},
         "command": command(station, "SetChargingProfile"), "created_at": timezone.now(),
     }  # fmt: skip
     row = ChargingProfile.objects.create(**(defaults | fields))
@@ -54,7 +54,7 @@ def make_composite(number: int = 1, **fields: Any) -> CompositeSchedule:
     station = fields.pop("station", None) or make_station(f"C{number}")
     defaults = {
         "station": station, "connector_id": 1, "command": command(station, "GetCompositeSchedule"),
-        "schedule": {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 7400.5}]},
+        "schedule": {"unit": "W", "periods": [{"starts_s": 0, "limit": 7400.5}]},
         "received_at": timezone.now(),
     }  # fmt: skip
     return CompositeSchedule.objects.create(**(defaults | fields))
@@ -137,17 +137,17 @@ def test_schedules_are_told_in_a_line(admin_client):
     ("schedule", "told"),
     [
         ({}, ""),
-        ({"chargingSchedulePeriod": "x"}, ""),
-        ({"chargingSchedulePeriod": ["x", None, {"startPeriod": "y", "limit": MARKUP}]}, f"{MARKUP} W"),
-        ({"chargingSchedulePeriod": [{"startPeriod": -5}]}, "None W"),
+        ({"periods": "x"}, ""),
+        ({"periods": ["x", None, {"starts_s": "y", "limit": MARKUP}]}, f"{MARKUP} W"),
+        ({"periods": [{"starts_s": -5}]}, "None W"),
         (
-            {"chargingSchedulePeriod": [{"startPeriod": 60, "limit": 1}] * 6},
+            {"periods": [{"starts_s": 60, "limit": 1}] * 6},
             ", ".join(["from 1 min on 1 W"] * 5) + " …",
         ),
     ],
 )
 def test_composite_schedule_may_hold_anything(admin_client, schedule, told):
-    row = make_composite(schedule=schedule | {"chargingRateUnit": "W"})
+    row = make_composite(schedule=schedule | {"unit": "W"})
     (cells,) = words(page(admin_client, f"{LIST}compositeschedule/"))
     assert cells[3] == told
     text = page(admin_client, f"/admin/stations/station/{row.station_id}/change/")
@@ -158,7 +158,7 @@ def test_station_page_shows_what_it_holds(admin_client):
     station = make_station("A")
     reservation = make_reservation(station=station, status="active")
     profile = make_profile(station=station, status="active")
-    make_profile(station=station, status="replaced", schedule={"chargingSchedulePeriod": [{"limit": 99}]})
+    make_profile(station=station, status="replaced", schedule={"periods": [{"limit": 99}]})
     make_composite(station=station)
     text = page(admin_client, f"/admin/stations/station/{station.pk}/change/")
     assert f"{LIST}reservation/{reservation.pk}/change/" in text

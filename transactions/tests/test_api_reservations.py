@@ -41,7 +41,7 @@ def make_profile(number: int = 1, **fields: object) -> ChargingProfile:
     station = make_station(f"P{number}")
     defaults = {
         "station": station, "connector_id": 0, "purpose": "ChargePointMaxProfile", "kind": "Absolute",
-        "stack_level": 0, "rate_unit": "A", "schedule": {"chargingSchedulePeriod": []},
+        "stack_level": 0, "rate_unit": "A", "schedule": {"unit": "A", "periods": [{"starts_s": 0, "limit": 6}]},
         "command": command(station, "SetChargingProfile"), "created_at": timezone.now(),
     }  # fmt: skip
     return ChargingProfile.objects.create(**(defaults | fields))
@@ -80,10 +80,16 @@ def test_profiles_are_filtered(program):
 def test_composite_schedules_are_listed(program):
     station = make_station("A")
     CompositeSchedule.objects.create(
-        station=station, connector_id=1, command=command(station), schedule={"x": 1}, received_at=timezone.now()
+        station=station,
+        connector_id=1,
+        command=command(station),
+        schedule={"x": 1, "unit": "W", "periods": [5]},
+        received_at=timezone.now(),
     )
     (row,) = program.get("composite-schedules/", station="A")["results"]
-    assert (row["connector_id"], row["schedule"]) == (1, {"x": 1})
+    assert (row["connector_id"], row["schedule"]) == (
+        1, {"x": 1, "chargingRateUnit": "W", "chargingSchedulePeriod": [5]},
+    )  # fmt: skip
 
 
 def test_lists_run_as_many_queries_for_20_rows_as_for_1(program):

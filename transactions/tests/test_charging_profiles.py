@@ -6,9 +6,21 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from evcharging.gateway.ocpp16.dialect import OCPP16
 from stations.models import Command, Station
 from stations.services.commands import CommandRefused
-from tests.support.commanding import answer, answered, failed, make_online_station, request, send, unanswered
+from stations.types import Origin
+from tests.support.commanding import (
+    answer,
+    answered,
+    draft_of,
+    failed,
+    make_online_station,
+    profile_of,
+    request,
+    send,
+    unanswered,
+)
 from tests.support.factories import make_id_tag, start, stop, transaction_of
 from transactions.charging_rules import BadProfile, Limits, check_profile, read_instant
 from transactions.models import ChargingProfile, CompositeSchedule, Transaction
@@ -38,6 +50,10 @@ def profile(**fields: Any) -> dict[str, Any]:
     return defaults | fields
 
 
+def limited(limit: Any) -> dict[str, Any]:
+    return profile(chargingProfileId=1, chargingSchedule=schedule(limit))
+
+
 TX = profile(
     chargingProfilePurpose="TxProfile",
     chargingProfileKind="Relative",
@@ -49,10 +65,8 @@ def set_profile(station: Station, connector_id: int = 1, **fields: Any) -> Comma
     return request_set_charging_profile(
         station_id=station.pk,
         connector_id=connector_id,
-        profile=profile(**fields),
-        requested_by="anna",
-        via="shell",
-        now=timezone.now(),
+        profile=draft_of(profile(**fields)),
+        origin=Origin("anna", "shell", timezone.now()),
     )
 
 
@@ -77,13 +91,18 @@ def begin(station: Station, **fields: Any) -> Transaction:
 
 @pytest.mark.parametrize("limit", [0, 0.0, 0.1, 6, 21.4, 32.0, 1e9, 999999999.9])
 def test_limit_in_steps_of_a_tenth_passes(limit):
-    check_profile(profile(chargingProfileId=1, chargingSchedule=schedule(limit)), connector_id=1, limits=Limits())
+    check_profile(profile_of(limited(limit)), connector_id=1, limits=Limits())
 
 
-@pytest.mark.parametrize("limit", [-0.1, 21.45, 21.40000000001, 1e30, 10**30, float("inf"), float("nan"), "x"])
+@pytest.mark.parametrize("limit", [-0.1, 21.45, 21.40000000001, 1e30, 10**30, float("inf"), float("nan")])
 def test_limit_that_is_none_is_refused(limit):
     with pytest.raises(BadProfile):
-        check_profile(profile(chargingProfileId=1, chargingSchedule=schedule(limit)), connector_id=1, limits=Limits())
+        check_profile(profile_of(limited(limit)), connector_id=1, limits=Limits())
+
+
+def test_limit_that_is_no_number_is_no_argument():
+    payload = {"connectorId": 1, "csChargingProfiles": limited("x")}
+    assert OCPP16.operations.operation("SetChargingProfile", payload) is None
 
 
 @pytest.mark.parametrize("purpose", ["ChargePointMaxProfile", "TxDefaultProfile", "TxProfile"])
@@ -102,10 +121,10 @@ def test_purpose_kind_and_connector_fit_together(purpose, kind, connector_id):
         "TxProfile": connector_id > 0,
     }[purpose]  # fmt: skip
     if fits:
-        check_profile(given, connector_id=connector_id, limits=Limits())
+        check_profile(profile_of(given), connector_id=connector_id, limits=Limits())
     else:
         with pytest.raises(BadProfile):
-            check_profile(given, connector_id=connector_id, limits=Limits())
+            check_profile(profile_of(given), connector_id=connector_id, limits=Limits())
 
 
 @pytest.mark.parametrize(
@@ -287,10 +306,11 @@ def composite(station: Station, **response: Any) -> list[CompositeSchedule]:
     return list(CompositeSchedule.objects.filter(command=command))
 
 
-def test_composite_schedule_is_kept_as_it_came(station):
+def test_composite_schedule_is_kept_in_words_of_the_domain(station):
     told = {"duration": 600, "chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 21.4}]}
     (row,) = composite(station, connectorId=1, scheduleStart=AT, chargingSchedule=told)
-    assert (row.connector_id, row.schedule, row.starts_at) == (1, told, datetime(2030, 1, 1, tzinfo=UTC))
+    kept = {"duration_s": 600, "unit": "W", "periods": [{"starts_s": 0, "limit": 21.4}]}
+    assert (row.connector_id, row.schedule, row.starts_at) == (1, kept, datetime(2030, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("starts", ["9999-12-31T23:59:59-01:00", "soon", "", None, 5])
@@ -342,4 +362,4 @@ def test_what_staff_insisted_on_is_nobodys_to_interpret(station):
 )
 def test_abilities_are_read_from_the_configuration(station, key, value, expected):
     station.configuration.create(key=key, value=value, read_at=timezone.now())
-    assert limits_of(station.pk) == expected
+    assert limits_of(station) == expected

@@ -37,37 +37,35 @@ def send(admin_client: Any, station: Station, name: str, **filled: Any) -> Any:
 
 def test_remote_start_with_a_limit(admin_client, station):
     make_id_tag("TAG")
-    command = send(
-        admin_client, station, "RemoteStartTransaction", idTag="TAG", connectorId="2", limit="21.4", unit="A"
-    )
+    command = send(admin_client, station, "start_charging", id_tag="TAG", connector_id="2", limit="21.4", unit="A")
     assert command.payload["connectorId"] == 2
     (period,) = command.payload["chargingProfile"]["chargingSchedule"]["chargingSchedulePeriod"]
     assert period == {"startPeriod": 0, "limit": 21.4}
-    said = send(admin_client, station, "RemoteStartTransaction", idTag="TAG", limit="10", unit="A")
+    said = send(admin_client, station, "start_charging", id_tag="TAG", limit="10", unit="A")
     assert "a remote start with a profile names its connector" in said
 
 
 def test_remote_stop_offers_what_is_open(admin_client, station):
     make_id_tag("TAG")
     row = transaction_of(start(station))
-    command = send(admin_client, station, "RemoteStopTransaction", transactionId=str(row.transaction_id))
+    command = send(admin_client, station, "stop_charging", transaction_ref=str(row.transaction_id))
     assert command.payload == {"transactionId": row.transaction_id}
-    assert "Select a valid choice" in send(admin_client, station, "RemoteStopTransaction", transactionId="999999")
+    assert "Select a valid choice" in send(admin_client, station, "stop_charging", transaction_ref="999999")
 
 
 def test_reservation_is_made_and_cancelled(admin_client, station):
     make_id_tag("TAG")
     until = f"{timezone.now() + timedelta(hours=2):%Y-%m-%dT%H:%M}"
-    command = send(admin_client, station, "ReserveNow", idTag="TAG", connectorId="1", expiryDate=until)
+    command = send(admin_client, station, "reserve", id_tag="TAG", connector_id="1", expires_at=until)
     row = Reservation.objects.get(command=command)
     assert (row.connector_id, row.id_tag, row.created_by) == (1, "TAG", "admin")
-    cancel = send(admin_client, station, "CancelReservation", reservationId=str(row.reservation_id))
+    cancel = send(admin_client, station, "cancel_reservation", reservation_id=str(row.reservation_id))
     assert cancel.payload == {"reservationId": row.reservation_id}
 
 
 def test_charging_profile_of_several_periods(admin_client, station):
     command = send(
-        admin_client, station, "SetChargingProfile", connectorId="0", profile_purpose="ChargePointMaxProfile",
+        admin_client, station, "set_charging_profile", connector_id="0", profile_purpose="ChargePointMaxProfile",
         kind="Recurring", recurrency="Daily", stack_level="1", start_schedule="2026-12-01T00:00", duration="86400",
         unit="A", periods="0 32.0\n25200 21.4 3\n",
     )  # fmt: skip
@@ -76,19 +74,17 @@ def test_charging_profile_of_several_periods(admin_client, station):
         "ChargePointMaxProfile", "Recurring", "Daily", 1,
     )  # fmt: skip
     assert row.schedule == {
-        "chargingRateUnit": "A",
-        "duration": 86400,
-        "startSchedule": "2026-12-01T00:00:00Z",
-        "chargingSchedulePeriod": [
-            {"startPeriod": 0, "limit": 32.0}, {"startPeriod": 25200, "limit": 21.4, "numberPhases": 3},
-        ],
+        "unit": "A",
+        "duration_s": 86400,
+        "starts_at": "2026-12-01T00:00:00Z",
+        "periods": [{"starts_s": 0, "limit": 32.0}, {"starts_s": 25200, "limit": 21.4, "phases": 3}],
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("periods", ["", "x", "0", "0 a", "5 10"])
 def test_periods_that_mean_nothing_stay_on_the_form(admin_client, station, periods):
     said = send(
-        admin_client, station, "SetChargingProfile", connectorId="0", profile_purpose="TxDefaultProfile",
+        admin_client, station, "set_charging_profile", connector_id="0", profile_purpose="TxDefaultProfile",
         kind="Absolute", stack_level="0", start_schedule="2026-12-01T00:00", unit="A", periods=periods,
     )  # fmt: skip
     assert isinstance(said, str)
@@ -96,8 +92,8 @@ def test_periods_that_mean_nothing_stay_on_the_form(admin_client, station, perio
 
 
 def test_clearing_and_composite_schedule(admin_client, station):
-    command = send(admin_client, station, "ClearChargingProfile", connectorId="1", chargingProfilePurpose="TxProfile")
+    command = send(admin_client, station, "clear_charging_profiles", connector_id="1", purpose_of_profile="TxProfile")
     assert command.payload == {"connectorId": 1, "chargingProfilePurpose": "TxProfile"}
-    assert send(admin_client, station, "ClearChargingProfile").payload == {}
-    command = send(admin_client, station, "GetCompositeSchedule", connectorId="1", duration="60", chargingRateUnit="W")
+    assert send(admin_client, station, "clear_charging_profiles").payload == {}
+    command = send(admin_client, station, "read_composite_schedule", connector_id="1", duration_s="60", unit="W")
     assert command.payload == {"connectorId": 1, "duration": 60, "chargingRateUnit": "W"}

@@ -14,7 +14,18 @@ from connectors.models import Connector
 from stations.models import Command, ConfigurationKey, Station
 from stations.services.commands import CommandRefused
 from stations.services.follow_ups import tidy_follow_ups
-from tests.support.commanding import answer, answered, end, failed, make_online_station, request, send, unanswered
+from stations.types import Origin
+from tests.support.commanding import (
+    answer,
+    answered,
+    draft_of,
+    end,
+    failed,
+    make_online_station,
+    request,
+    send,
+    unanswered,
+)
 from tests.support.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
 from transactions.models import ChargingProfile, Transaction
 from transactions.services.closing import close_transaction
@@ -65,15 +76,13 @@ def remote_start(station: Station, connector_id: int | None = 1, id_tag: str = "
         station_id=station.pk,
         id_tag=id_tag,
         connector_id=connector_id,
-        requested_by="anna",
-        via="shell",
-        now=timezone.now(),
         **options,
+        origin=Origin("anna", "shell", timezone.now()),
     )
 
 
 def remote_stop(row: Transaction) -> Command:
-    return request_remote_stop(pk=row.pk, requested_by="anna", via="shell", now=timezone.now())
+    return request_remote_stop(pk=row.pk, origin=Origin("anna", "shell", timezone.now()))
 
 
 def follow_up(command: Command) -> tuple[str, str]:
@@ -216,12 +225,12 @@ def test_remote_start_is_refused_while_the_station_is_out_of_service(station):
 
 
 def test_remote_starts_profile_is_the_transactions(station, started, stopped):
-    command = answered(remote_start(station, charging_profile=PROFILE))
+    command = answered(remote_start(station, profile=draft_of(PROFILE)))
     row = started()
     profile = ChargingProfile.objects.get(transaction=row)
     assert (profile.status, profile.command, profile.connector_id) == ("active", command, 1)
     assert profile.charging_profile_id == command.payload["chargingProfile"]["chargingProfileId"]
-    assert profile.schedule == PROFILE["chargingSchedule"]
+    assert profile.schedule == {"unit": "A", "periods": [{"starts_s": 0, "limit": 21.4}]}
     stopped(row)
     profile.refresh_from_db()
     assert profile.status == "ended"
@@ -229,10 +238,10 @@ def test_remote_starts_profile_is_the_transactions(station, started, stopped):
 
 def test_remote_starts_profile_takes_no_id_that_the_station_has(station):
     """It would replace that profile (OCPP 1.6 §5.16)."""
-    first = remote_start(station, charging_profile=PROFILE).payload["chargingProfile"]["chargingProfileId"]
+    first = remote_start(station, profile=draft_of(PROFILE)).payload["chargingProfile"]["chargingProfileId"]
     other = PROFILE | {"chargingProfileId": first + 1, "chargingProfilePurpose": "TxDefaultProfile"}
     request(station, "SetChargingProfile", {"connectorId": 0, "csChargingProfiles": other})
-    second = remote_start(station, charging_profile=PROFILE).payload["chargingProfile"]["chargingProfileId"]
+    second = remote_start(station, profile=draft_of(PROFILE)).payload["chargingProfile"]["chargingProfileId"]
     assert second > first + 1
 
 
@@ -241,7 +250,7 @@ def test_remote_starts_profile_is_held_to_what_the_station_can_do(station):
         station=station, key="ChargingScheduleAllowedChargingRateUnit", value="Power", read_at=NOON
     )
     with pytest.raises(CommandRefused, match="the station takes limits in W"):
-        remote_start(station, charging_profile=PROFILE)
+        remote_start(station, profile=draft_of(PROFILE))
 
 
 # Remote stop

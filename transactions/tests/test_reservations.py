@@ -12,6 +12,7 @@ from connectors.models import Connector
 from id_tags.models import IdTagGroup
 from stations.models import Command, Station
 from stations.services.commands import CommandRefused
+from stations.types import Origin
 from tests.support.commanding import answer, answered, failed, make_online_station, request, send, unanswered
 from tests.support.factories import make_id_tag, make_station, start, transaction_of
 from transactions.models import Reservation
@@ -34,9 +35,7 @@ def reserve(station: Station, connector_id: int = 1, id_tag: str = "TAG", hours:
         connector_id=connector_id,
         id_tag=id_tag,
         expires_at=now + timedelta(hours=hours),
-        requested_by="anna",
-        via="shell",
-        now=now,
+        origin=Origin("anna", "shell", now),
     )
 
 
@@ -49,7 +48,7 @@ def active(station: Station, connector_id: int = 1, id_tag: str = "TAG") -> Rese
 
 
 def cancel(row: Reservation) -> Command:
-    return request_cancel_reservation(reservation_pk=row.pk, requested_by="anna", via="shell", now=timezone.now())
+    return request_cancel_reservation(reservation_pk=row.pk, origin=Origin("anna", "shell", timezone.now()))
 
 
 def state(row: Reservation) -> tuple[str, str]:

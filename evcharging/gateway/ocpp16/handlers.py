@@ -2,18 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evcharging.gateway.database.thread_pool import until_committed
+from evcharging.gateway.handler import EMPTY, Answer, Handler, Message
 from evcharging.gateway.ocpp16 import translate
-from evcharging.gateway.ocppj.deviations import Applied
 from id_tags.selectors import authorize
 from id_tags.services.unknown_tags import note_unknown_id_tag
 from id_tags.types import Authorization
 from meter.services.readings import MeterMessage
+from stations.models import NoticeKind
 from stations.services.reports import BootMessage, record_certificate_request, record_data_transfer, record_notice
 from status_notifications.services.statuses import StatusMessage
 from transactions.services.start import ConnectionSuperseded
@@ -21,55 +19,17 @@ from transactions.services.start import start_transaction as store_start
 from transactions.services.stop import stop_transaction as store_stop
 from transactions.types import StartMessage, StopMessage
 
-if TYPE_CHECKING:
-    from evcharging.gateway.charge_point import ChargePoint
-
 logger = logging.getLogger(__name__)
-
-
-class Message(NamedTuple):
-    """A CALL on its way through a handler. `original` is the payload before it was normalised."""
-
-    charge_point: "ChargePoint"
-    unique_id: Any
-    payload: dict[str, Any]
-    original: dict[str, Any]
-    received_at: datetime
-    deviations: list[Applied]
-
-
-class Answer(NamedTuple):
-    """A CALLRESULT's payload; `may_be_remembered`: the same frame may be answered from memory."""
-
-    payload: dict[str, Any]
-    may_be_remembered: bool = True
-
-
-EMPTY = Answer({})
-
-
-@dataclass(frozen=True, slots=True)
-class Handler:
-    """How an Action is handled.
-
-    `is_remembered`: a repeated frame is answered from memory; `is_queued`: chargers keep it and send it in order, and
-    PostgreSQL knows a repeated one by its content; `is_high_volume`: logged at DEBUG only.
-    """
-
-    handle: Callable[[Message], Awaitable[Answer]]
-    is_remembered: bool = False
-    is_queued: bool = False
-    is_high_volume: bool = False
 
 
 async def boot_notification(message: Message) -> Answer:
     """BootNotification, OCPP 1.6 §4.2."""
-    charge_point = message.charge_point
+    connection = message.connection
     report = translate.boot(message.payload)
-    answer = await charge_point.process.boot_lane.submit(
-        BootMessage(charge_point.station.station_id, report, message.original, message.received_at)
+    answer = await message.lanes.boots.submit(
+        BootMessage(connection.station.station_id, report, message.original, message.received_at)
     )
-    charge_point.on_boot(answer.status, report.firmware_version, message.received_at)
+    connection.on_boot(answer.status, report.firmware_version, message.received_at)
     return Answer({"status": answer.status, "currentTime": now_text(), "interval": answer.interval_s})
 
 
@@ -80,16 +40,16 @@ async def heartbeat(message: Message) -> Answer:
 
 async def status_notification(message: Message) -> Answer:
     """StatusNotification, OCPP 1.6 §4.9."""
-    charge_point = message.charge_point
-    report = translate.status(message.payload, zone=charge_point.zone, deviations=message.deviations)
-    charge_point.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=True)
-    stored = await charge_point.process.status_lane.submit(
+    connection = message.connection
+    report = translate.status(message.payload, zone=connection.zone, deviations=message.deviations)
+    connection.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=True)
+    stored = await message.lanes.statuses.submit(
         StatusMessage(
-            charge_point.station.station_id,
-            charge_point.station.epoch,
+            connection.station.station_id,
+            connection.station.epoch,
             report,
             message.received_at,
-            charge_point.clock_drift.seconds,
+            connection.clock_drift.seconds,
         )
     )
     if not stored:
@@ -99,75 +59,75 @@ async def status_notification(message: Message) -> Answer:
 
 async def authorize_id_tag(message: Message) -> Answer:
     """Authorize, OCPP 1.6 §4.1."""
-    station_id = message.charge_point.station.station_id
+    station_id = message.connection.station.station_id
     id_tag = message.payload["idTag"]
     authorization = await until_committed(_authorize, id_tag, station_id, message.received_at)
-    return Answer({"idTagInfo": authorization.id_tag_info()})
+    return Answer({"idTagInfo": translate.id_tag_info(authorization.told())})
 
 
 async def start_transaction(message: Message) -> Answer:
     """StartTransaction, OCPP 1.6 §4.8: always a transaction id, also for a refused tag."""
-    charge_point = message.charge_point
+    connection = message.connection
     report = translate.start(
-        message.payload, original=message.original, zone=charge_point.zone, deviations=message.deviations
+        message.payload, original=message.original, zone=connection.zone, deviations=message.deviations
     )
-    charge_point.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=False)
+    connection.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=False)
     start = StartMessage(
-        charge_point.station.station_id,
-        charge_point.station.epoch,
+        connection.station.station_id,
+        connection.station.epoch,
         report,
         message.received_at,
-        charge_point.clock_drift.seconds,
-        charge_point.is_accepted,
+        connection.clock_drift.seconds,
+        connection.is_accepted,
     )
-    started = await charge_point.process.start_lane.submit(start)
+    started = await message.lanes.starts.submit(start)
     if started is None:
         started = await until_committed(store_start, **start._asdict())
-    if charge_point.station.response_delay_ms:
-        await asyncio.sleep(charge_point.station.response_delay_ms / 1000)
+    if connection.station.response_delay_ms:
+        await asyncio.sleep(connection.station.response_delay_ms / 1000)
     return Answer(
-        {"transactionId": started.transaction_id, "idTagInfo": started.id_tag_info},
+        {"transactionId": started.transaction_id, "idTagInfo": translate.id_tag_info(started.id_tag_info)},
         may_be_remembered=started.is_cacheable,
     )
 
 
 async def stop_transaction(message: Message) -> Answer:
     """StopTransaction, OCPP 1.6 §4.10: always an answer, also for an unknown id."""
-    charge_point = message.charge_point
+    connection = message.connection
     report = translate.stop(
-        message.payload, original=message.original, zone=charge_point.zone, deviations=message.deviations
+        message.payload, original=message.original, zone=connection.zone, deviations=message.deviations
     )
-    charge_point.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=False)
+    connection.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=False)
     stop = StopMessage(
-        charge_point.station.station_id,
-        charge_point.station.epoch,
+        connection.station.station_id,
+        connection.station.epoch,
         report,
         message.original,
         message.received_at,
-        charge_point.clock_drift.seconds,
-        charge_point.is_accepted,
+        connection.clock_drift.seconds,
+        connection.is_accepted,
     )
-    stopped = await charge_point.process.stop_lane.submit(stop)
+    stopped = await message.lanes.stops.submit(stop)
     if stopped is None:
         stopped = await until_committed(store_stop, **stop._asdict())
     if stopped.transaction_id is None or stopped.transaction_id != report.transaction_id:
         logger.warning(
             "%s stopped transaction %s, which it does not have: %s",
-            charge_point.station.identity,
+            connection.station.identity,
             report.transaction_ref[:64],
             "kept for review" if stopped.transaction_id is None else f"taken for {stopped.transaction_id}",
         )
-    return EMPTY if stopped.id_tag_info is None else Answer({"idTagInfo": stopped.id_tag_info})
+    return EMPTY if stopped.id_tag_info is None else Answer({"idTagInfo": translate.id_tag_info(stopped.id_tag_info)})
 
 
 async def meter_values(message: Message) -> Answer:
     """MeterValues, OCPP 1.6 §4.7."""
-    charge_point = message.charge_point
-    station = charge_point.station
+    connection = message.connection
+    station = connection.station
     connector_id, transaction_id, transaction_ref, readings = translate.readings(
-        message.payload, original=message.original, zone=charge_point.zone, deviations=message.deviations
+        message.payload, original=message.original, zone=connection.zone, deviations=message.deviations
     )
-    stored = await charge_point.process.meter_lane.submit(
+    stored = await message.lanes.meter_values.submit(
         MeterMessage(
             station.station_id,
             station.epoch,
@@ -176,7 +136,7 @@ async def meter_values(message: Message) -> Answer:
             transaction_ref,
             readings,
             message.received_at,
-            charge_point.clock_drift.seconds,
+            connection.clock_drift.seconds,
         ),
         weight=1 + len(readings),
     )
@@ -191,7 +151,7 @@ async def data_transfer(message: Message) -> Answer:
     name = f"{transfer.vendor_id} {transfer.message_id}".strip()
     await until_committed(
         record_data_transfer,
-        station_id=message.charge_point.station.station_id,
+        station_id=message.connection.station.station_id,
         unique_id=message.unique_id,
         payload=message.original,
         received_at=message.received_at,
@@ -200,12 +160,12 @@ async def data_transfer(message: Message) -> Answer:
     return Answer({"status": "UnknownVendorId"})
 
 
-async def progress(message: Message, kind: str) -> Answer:
+async def progress(message: Message, kind: NoticeKind) -> Answer:
     """A progress notification of firmware, diagnostics or logs (OCPP 1.6 §4.4, §4.5, security white paper)."""
     report = translate.progress(kind, message.payload)
     await until_committed(
         record_notice,
-        station_id=message.charge_point.station.station_id,
+        station_id=message.connection.station.station_id,
         kind=kind,
         unique_id=message.unique_id,
         payload=message.original,
@@ -218,11 +178,11 @@ async def progress(message: Message, kind: str) -> Answer:
 
 async def security_event_notification(message: Message) -> Answer:
     """SecurityEventNotification, security white paper."""
-    event = translate.security_event(message.payload, zone=message.charge_point.zone, deviations=message.deviations)
+    event = translate.security_event(message.payload, zone=message.connection.zone, deviations=message.deviations)
     await until_committed(
         record_notice,
-        station_id=message.charge_point.station.station_id,
-        kind="SecurityEventNotification",
+        station_id=message.connection.station.station_id,
+        kind=NoticeKind.SECURITY_EVENT,
         unique_id=message.unique_id,
         payload=message.original,
         received_at=message.received_at,
@@ -237,14 +197,14 @@ async def sign_certificate(message: Message) -> Answer:
     """SignCertificate, security white paper: the request is kept; nothing signs yet."""
     await until_committed(
         record_certificate_request,
-        station_id=message.charge_point.station.station_id,
+        station_id=message.connection.station.station_id,
         csr=translate.sign_certificate(message.payload).csr,
         received_at=message.received_at,
     )
     return Answer({"status": "Accepted"})
 
 
-def _progress(kind: str) -> Handler:
+def _progress(kind: NoticeKind) -> Handler:
     async def handle(message: Message) -> Answer:
         return await progress(message, kind)
 
@@ -255,14 +215,14 @@ HANDLERS = {
     "Authorize": Handler(authorize_id_tag),
     "BootNotification": Handler(boot_notification),
     "DataTransfer": Handler(data_transfer, is_remembered=True),
-    "DiagnosticsStatusNotification": _progress("DiagnosticsStatusNotification"),
-    "FirmwareStatusNotification": _progress("FirmwareStatusNotification"),
+    "DiagnosticsStatusNotification": _progress(NoticeKind.DIAGNOSTICS),
+    "FirmwareStatusNotification": _progress(NoticeKind.FIRMWARE),
     "Heartbeat": Handler(heartbeat, is_high_volume=True),
-    "LogStatusNotification": _progress("LogStatusNotification"),
+    "LogStatusNotification": _progress(NoticeKind.LOG),
     "MeterValues": Handler(meter_values, is_high_volume=True),
     "SecurityEventNotification": Handler(security_event_notification, is_remembered=True),
     "SignCertificate": Handler(sign_certificate, is_remembered=True),
-    "SignedFirmwareStatusNotification": _progress("SignedFirmwareStatusNotification"),
+    "SignedFirmwareStatusNotification": _progress(NoticeKind.SIGNED_FIRMWARE),
     "StartTransaction": Handler(start_transaction, is_remembered=True, is_queued=True),
     "StatusNotification": Handler(status_notification, is_high_volume=True),
     "StopTransaction": Handler(stop_transaction, is_remembered=True, is_queued=True),

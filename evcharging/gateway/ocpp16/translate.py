@@ -5,12 +5,13 @@ and `stop` also take the payload as it came (`original`), for the texts that fin
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from evcharging.gateway.ocpp16.operations import MAX_ID_TAG
 from evcharging.gateway.ocppj.deviations import Applied, note
 from evcharging.gateway.ocppj.json_text import canonical_json, json_text
 from evcharging.gateway.ocppj.timestamps import parse_timestamp
@@ -125,6 +126,20 @@ def readings(
         transaction_ref,
         _readings(payload["meterValue"], "meterValue", zone, deviations),
     )
+
+
+def id_tag_info(told: Mapping[str, str]) -> dict[str, str]:
+    """Return OCPP's idTagInfo (§7.27) of what a station is told of a tag (id_tags.types.Authorization.told).
+
+    A parentIdTag that is too long for the wire is left out.
+    """
+    info = {"status": told["status"]}
+    if "expires_at" in told:
+        info["expiryDate"] = told["expires_at"]
+    group = told.get("group_id_tag")
+    if group is not None and len(group) <= MAX_ID_TAG:
+        info["parentIdTag"] = group
+    return info
 
 
 def data_transfer(payload: dict[str, Any]) -> DataTransferReport:

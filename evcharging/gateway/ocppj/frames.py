@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from evcharging.gateway.ocppj.deviations import Applied, note
+from evcharging.gateway.ocppj.error_codes import OCPP16_CODES, ErrorCodes
 from evcharging.gateway.ocppj.json_repairs import REPAIRS, is_unreadable_answer, readable_id
 from evcharging.gateway.ocppj.json_text import REPLACEMENT, json_text
-from evcharging.ocpp16_schemas import FORMATION, TYPE
 
 CALL, CALLRESULT, CALLERROR = 2, 3, 4
 MAX_DESCRIPTION = 255
@@ -70,7 +70,7 @@ class Ignored(NamedTuple):
 Frame = Call | CallResult | CallError | Malformed | BrokenAnswer | Ignored
 
 
-def parse(text: str) -> Frame:
+def parse(text: str, codes: ErrorCodes = OCPP16_CODES) -> Frame:
     """Return what a text frame is. Never raises, in time linear in the frame's length.
 
     What it returns can be stored: no text but the message id holds NUL or half a surrogate pair, no number is beyond
@@ -79,7 +79,7 @@ def parse(text: str) -> Frame:
     try:
         frame = orjson.loads(text)
     except ValueError:
-        return _parse_broken(text)
+        return _parse_broken(text, codes)
     # The usual CALL, by the cheapest checks; all else is looked at below.
     if (
         frame.__class__ is list
@@ -93,7 +93,7 @@ def parse(text: str) -> Frame:
         and (len(text) < 2 * MAX_DEPTH or not _may_be_deep(text))
     ):
         return Call(frame[1], frame[2], frame[3])
-    return _frame(frame, text, ())
+    return _frame(frame, text, (), codes)
 
 
 def call(unique_id: UniqueId, action: str, payload: Any) -> str:
@@ -111,12 +111,12 @@ def call_error(unique_id: UniqueId, code: str, description: str = "", details: A
     return orjson.dumps([CALLERROR, unique_id, code, description[:MAX_DESCRIPTION], details or {}]).decode()
 
 
-def _frame(frame: Any, text: str, deviations: tuple[Applied, ...]) -> Frame:
+def _frame(frame: Any, text: str, deviations: tuple[Applied, ...], codes: ErrorCodes) -> Frame:
     if not isinstance(frame, list) or not frame:
-        return Malformed(None, FORMATION, "not a JSON array")
+        return Malformed(None, codes.formation, "not a JSON array")
     if _may_be_deep(text) and _is_too_deep(frame):
         kind = BrokenAnswer if is_unreadable_answer(text) else Malformed
-        return kind(readable_id(text), FORMATION, f"nested deeper than {MAX_DEPTH}")
+        return kind(readable_id(text), codes.formation, f"nested deeper than {MAX_DEPTH}")
     kind = frame[0]
     if isinstance(kind, bool) or kind not in (CALL, CALLRESULT, CALLERROR):
         return Ignored(f"message type {str(kind)[:20]}")
@@ -124,23 +124,25 @@ def _frame(frame: Any, text: str, deviations: tuple[Applied, ...]) -> Frame:
     is_readable = isinstance(unique_id, str | int | float) and not isinstance(unique_id, bool)
     if kind == CALL:
         if not is_readable:
-            return Malformed(None, FORMATION, "no readable message id")
-        return _call(unique_id, frame, text, deviations)
+            return Malformed(None, codes.formation, "no readable message id")
+        return _call(unique_id, frame, text, deviations, codes)
     if not is_readable:
         return Ignored("an answer without a readable message id")
     return _answer(unique_id, kind, _without_nul(frame[2:]) if "\\u0000" in text else frame[2:])
 
 
-def _call(unique_id: Any, frame: list[Any], text: str, deviations: tuple[Applied, ...]) -> Call | Malformed:
+def _call(
+    unique_id: Any, frame: list[Any], text: str, deviations: tuple[Applied, ...], codes: ErrorCodes
+) -> Call | Malformed:
     if len(frame) != 4:
-        return Malformed(unique_id, FORMATION, f"a CALL has 4 elements, not {len(frame)}")
+        return Malformed(unique_id, codes.formation, f"a CALL has 4 elements, not {len(frame)}")
     action, payload = frame[2], frame[3]
     if not isinstance(action, str):
-        return Malformed(unique_id, FORMATION, "the action is not a text")
+        return Malformed(unique_id, codes.formation, "the action is not a text")
     if payload is None:
         payload = {}  # an empty payload may be null (OCPP-J 1.6 §4.2.1)
     elif not isinstance(payload, dict):
-        return Malformed(unique_id, TYPE, "the payload is not an object")
+        return Malformed(unique_id, codes.type, "the payload is not an object")
     if not isinstance(unique_id, str):
         deviations = (*deviations, Applied("message_id_not_text", "", str(unique_id)[:200]))
     elif len(unique_id) > MAX_MESSAGE_ID:
@@ -163,7 +165,7 @@ def _answer(unique_id: Any, kind: int, rest: list[Any]) -> CallResult | CallErro
     return Ignored("a CALLERROR of wrong length")
 
 
-def _parse_broken(text: str) -> Frame:
+def _parse_broken(text: str, codes: ErrorCodes) -> Frame:
     """Read what is not JSON: with each named repair in turn, else refused under its id."""
     if not text.strip("\ufeff \t\r\n\x00"):
         return Ignored("empty")
@@ -176,12 +178,12 @@ def _parse_broken(text: str) -> Frame:
         repaired = changed
         note(deviations, repair.__name__, "", text)
         try:
-            return _frame(orjson.loads(repaired), repaired, tuple(deviations))
+            return _frame(orjson.loads(repaired), repaired, tuple(deviations), codes)
         except ValueError:
             continue
     if is_unreadable_answer(text):
-        return BrokenAnswer(readable_id(text), FORMATION, "not JSON")
-    return Malformed(readable_id(text), FORMATION, "not JSON")
+        return BrokenAnswer(readable_id(text), codes.formation, "not JSON")
+    return Malformed(readable_id(text), codes.formation, "not JSON")
 
 
 def _may_be_deep(text: str) -> bool:

@@ -1,28 +1,24 @@
 """What real chargers get wrong, put right and recorded: a payload that fails its schema is read by its schema.
 
-A CALLERROR on StartTransaction, StopTransaction or MeterValues loses billing data, because the charger gives up after
-a few tries. So everything that can be understood is understood; each rule that was needed is named in a deviation, and
-the text as it came is kept by whoever stores it.
+A CALLERROR on a message with billing data loses it, because the charger gives up after a few tries. So everything that
+can be understood is understood; each rule that was needed is named in a deviation, and the text as it came is kept by
+whoever stores it. A protocol version brings its schemas and words along (Vocabulary).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from evcharging.gateway.ocppj.aliases import ABSENT, ALIASES, CATCH_ALL, MISSING, OPEN_VOCABULARIES
 from evcharging.gateway.ocppj.deviations import Applied, note
+from evcharging.gateway.ocppj.error_codes import ErrorCodes
 from evcharging.gateway.ocppj.json_text import json_text
-from evcharging.ocpp16_schemas import OCCURENCE, PROPERTY, SCHEMAS, TYPE, SchemaError, is_valid_request
+from evcharging.ocpp16_schemas import SchemaError
 
-MAX_INT32 = 2**31 - 1
 MAX_INT64 = 2**63 - 1
-MAX_ID_TAG = 255
-LONGEST_FOLDED_CHARACTER = 3
-REGISTERS = frozenset({"meterStart", "meterStop"})
-FREE_TEXTS = frozenset({"data", "value"})
-ID_TAG_ACTIONS = frozenset({"Authorize", "StartTransaction", "StopTransaction"})
+ABSENT: Final = object()
+"""The field stays absent: whoever reads the payload knows what that means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,51 +37,35 @@ class Received(NamedTuple):
     error: SchemaError | None
 
 
-def receive(action: str, payload: dict[str, Any], quirks: Quirks) -> Received:
+class Vocabulary(NamedTuple):
+    """The schemas and words of one protocol version, and what its chargers say instead.
+
+    `aliases`: (field, folded word) → the specification's word. `catch_all`: fields whose list has a word for all else.
+    `open_vocabularies`: fields where an own word is worth more than none. `missing`: (action, path) of required fields
+    whose absence means something. `registers`: integers whose fraction may be cut. `free_texts`: fields that take any
+    JSON as text.
+    """
+
+    schemas: Mapping[str, dict[str, Any]]
+    is_valid: Callable[[str, Any], bool]
+    codes: ErrorCodes
+    aliases: Mapping[tuple[str, str], str]
+    catch_all: Mapping[str, str]
+    open_vocabularies: frozenset[str]
+    missing: Mapping[tuple[str, str], Any]
+    registers: frozenset[str]
+    free_texts: frozenset[str]
+
+
+def read_payload(action: str, payload: dict[str, Any], vocabulary: Vocabulary) -> Received:
     """Return the payload as its schema wants it; the given one is left as it came."""
     deviations: list[Applied] = []
-    if not is_valid_request(action, payload):
+    if not vocabulary.is_valid(action, payload):
         try:
-            payload = _Reader(action, deviations).read(SCHEMAS[action], payload, "")
+            payload = _Reader(action, deviations, vocabulary).read(vocabulary.schemas[action], payload, "")
         except _NotUnderstood as error:
             return Received(payload, deviations, error.error)
-    return _checked(action, payload, quirks, deviations)
-
-
-def _checked(action: str, payload: dict[str, Any], quirks: Quirks, deviations: list[Applied]) -> Received:
-    """Apply what no schema says: ids that no column holds, and a station's own tags."""
-    connector_id = payload.get("connectorId")
-    if connector_id is not None and not 0 <= connector_id <= MAX_INT32:
-        note(deviations, "impossible_connector_id", "connectorId", connector_id)
-        if action == "StatusNotification":
-            return Received(payload, deviations, SchemaError(PROPERTY, "connectorId", "no such connector"))
-        payload = payload | {"connectorId": 0}
-    if action in ID_TAG_ACTIONS and "idTag" in payload:
-        payload = _with_id_tag(payload, quirks.id_tag_transform, deviations)
     return Received(payload, deviations, None)
-
-
-def _with_id_tag(payload: dict[str, Any], transform: str, deviations: list[Applied]) -> dict[str, Any]:
-    """Read a tag as the station means it: KEBA appends `_serial`, payment terminals send lists with `;`.
-
-    Control characters and backslashes stay: such a tag is unknown, not an error.
-    """
-    reported = payload["idTag"]
-    id_tag = reported.strip()
-    if transform == "strip_serial_suffix":
-        id_tag = id_tag.partition("_")[0]
-    elif transform == "first_of_list":
-        id_tag = id_tag.partition(";")[0].strip()
-    if len(id_tag) > MAX_ID_TAG // LONGEST_FOLDED_CHARACTER and len(id_tag.casefold()) > MAX_ID_TAG:
-        # Cut so that its folded form, which may be three times as long, fits its column too.
-        id_tag = id_tag[: MAX_ID_TAG if id_tag.isascii() else MAX_ID_TAG // LONGEST_FOLDED_CHARACTER]
-    if not id_tag:
-        note(deviations, "empty_id_tag", "idTag", reported)
-    elif not id_tag.isprintable():
-        note(deviations, "unprintable_id_tag", "idTag", repr(reported))
-    elif id_tag != reported:
-        note(deviations, f"id_tag_{transform}" if transform else "id_tag_trimmed", "idTag", "…" + id_tag[-4:])
-    return payload if id_tag == reported else payload | {"idTag": id_tag}
 
 
 class _NotUnderstood(Exception):
@@ -98,8 +78,9 @@ class _NotUnderstood(Exception):
 class _Reader:
     """Reads one payload by its schema, tolerantly."""
 
-    def __init__(self, action: str, deviations: list[Applied]) -> None:
+    def __init__(self, action: str, deviations: list[Applied], vocabulary: Vocabulary) -> None:
         self._action = action
+        self._vocabulary, self._codes = vocabulary, vocabulary.codes
         self._deviations = deviations
         self._kinds: dict[str, Callable[[dict[str, Any], Any, str], Any]] = {
             "object": self._object,
@@ -124,7 +105,7 @@ class _Reader:
     def _object(self, schema: dict[str, Any], value: Any, field: str) -> dict[str, Any]:
         """An object: unknown keys are left out (evcc#14579), null ones too, missing ones get what they mean."""
         if not isinstance(value, dict):
-            raise _NotUnderstood(SchemaError(TYPE, field, "not an object"))
+            raise _NotUnderstood(SchemaError(self._codes.type, field, "not an object"))
         properties: dict[str, Any] = schema.get("properties", {})
         result: dict[str, Any] = {}
         for key, item in value.items():
@@ -154,10 +135,12 @@ class _Reader:
 
     def _fill_in(self, result: dict[str, Any], key: str, path: str) -> None:
         """Fill in a required field that is missing, if its absence means something."""
-        default = MISSING.get((self._action, path))
+        default = self._vocabulary.missing.get((self._action, path))
         if default is None:
             unreadable = any(note.rule == "unreadable_value" and note.field == path for note in self._deviations)
-            raise _NotUnderstood(SchemaError(TYPE if unreadable else OCCURENCE, path, f"{path} is required"))
+            raise _NotUnderstood(
+                SchemaError(self._codes.type if unreadable else self._codes.occurrence, path, f"{path} is required")
+            )
         self._note("missing_field", path, "")
         if default is not ABSENT:
             result[key] = default
@@ -168,7 +151,7 @@ class _Reader:
             self._note("element_for_list", field, value)
             value = [value]
         if not isinstance(value, list):
-            raise _NotUnderstood(SchemaError(TYPE, field, "not a list"))
+            raise _NotUnderstood(SchemaError(self._codes.type, field, "not a list"))
         if not value:
             self._note("empty_list", field, value)
         items, result = schema.get("items", {}), []
@@ -186,8 +169,8 @@ class _Reader:
         Where any text will do, so will the text of any JSON: vendors put objects in DataTransfer's data.
         """
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            if field.rpartition(".")[2] not in FREE_TEXTS:
-                raise _NotUnderstood(SchemaError(TYPE, field, "not a text"))
+            if field.rpartition(".")[2] not in self._vocabulary.free_texts:
+                raise _NotUnderstood(SchemaError(self._codes.type, field, "not a text"))
             self._note("json_for_text", field, value)
             value = json_text(value)
         if not isinstance(value, str):
@@ -208,21 +191,21 @@ class _Reader:
         folded = value.strip().casefold()
         if not folded and name == "reason":
             # Nothing said is not another reason: what a missing one means is used.
-            raise _NotUnderstood(SchemaError(PROPERTY, field, "empty"))
+            raise _NotUnderstood(SchemaError(self._codes.property, field, "empty"))
         for word in words:
             if word.casefold() == folded:
                 self._note("wrong_case", field, value)
                 return word
-        alias = ALIASES.get((name, folded))
+        alias = self._vocabulary.aliases.get((name, folded))
         if alias is not None:
             self._note("misspelt_word", field, value)
             return alias
         self._note("own_word", field, value)
-        if name in CATCH_ALL and CATCH_ALL[name] in words:
-            return CATCH_ALL[name]
-        if name in OPEN_VOCABULARIES:
+        if name in self._vocabulary.catch_all and self._vocabulary.catch_all[name] in words:
+            return self._vocabulary.catch_all[name]
+        if name in self._vocabulary.open_vocabularies:
             return value.strip()
-        raise _NotUnderstood(SchemaError(PROPERTY, field, f"{value[:50]} is no {name}"))
+        raise _NotUnderstood(SchemaError(self._codes.property, field, f"{value[:50]} is no {name}"))
 
     def _integer(self, schema: dict[str, Any], value: Any, field: str) -> int:
         """A whole number: texts and whole fractions are read, registers are cut to Wh; no column overflows.
@@ -233,10 +216,10 @@ class _Reader:
         whole = int(number) if isinstance(number, float) else number
         if isinstance(number, float):
             self._note("fraction_for_integer", field, value)
-        if whole != number and field not in REGISTERS:
-            raise _NotUnderstood(SchemaError(TYPE, field, "not a whole number"))
+        if whole != number and field not in self._vocabulary.registers:
+            raise _NotUnderstood(SchemaError(self._codes.type, field, "not a whole number"))
         if not -MAX_INT64 <= whole <= MAX_INT64:
-            raise _NotUnderstood(SchemaError(PROPERTY, field, "out of range"))
+            raise _NotUnderstood(SchemaError(self._codes.property, field, "out of range"))
         return whole
 
     def _number(self, schema: dict[str, Any], value: Any, field: str) -> int | float:
@@ -247,14 +230,14 @@ class _Reader:
             except ValueError:
                 number = math.nan
             if not math.isfinite(number):
-                raise _NotUnderstood(SchemaError(TYPE, field, "not a number"))
+                raise _NotUnderstood(SchemaError(self._codes.type, field, "not a number"))
             self._note("text_for_number", field, value)
             return int(text) if text.lstrip("+-").isdigit() else number
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise _NotUnderstood(SchemaError(TYPE, field, "not a number"))
+            raise _NotUnderstood(SchemaError(self._codes.type, field, "not a number"))
         return value
 
     def _boolean(self, schema: dict[str, Any], value: Any, field: str) -> bool:
         if not isinstance(value, bool):
-            raise _NotUnderstood(SchemaError(TYPE, field, "not a logical value"))
+            raise _NotUnderstood(SchemaError(self._codes.type, field, "not a logical value"))
         return value

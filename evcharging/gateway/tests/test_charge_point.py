@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from evcharging.gateway.charge_point import ChargePoint
+from evcharging.gateway.connection import Connection
+from evcharging.gateway.counters import Counters
+from evcharging.gateway.ocpp16.dialect import OCPP16
 from stations.services.connection import ConnectedStation
 from transactions.types import StartAnswer
 
-STATION = ConnectedStation(1, "CP", 1, "Accepted", True, "UTC", "", 300, 60, 900, 0, "", False, None)
+STATION = ConnectedStation(1, "CP", 1, "Accepted", True, "UTC", "", 300, 60, 900, 0, "", "", None)
 PAYLOAD = '{"connectorId":1,"idTag":"TAG","meterStart":0,"timestamp":"2026-11-01T10:00:00Z"}'
 
 
@@ -55,8 +58,9 @@ def charge_point(memory: Memory, lane: Lane) -> ChargePoint:
     async def nothing(_: Any) -> None:
         return None
 
-    process: Any = SimpleNamespace(answers=memory, start_lane=lane)
-    return ChargePoint(STATION, send=nothing, close=nothing, transport=None, process=process)
+    lanes: Any = SimpleNamespace(starts=lane)
+    connection = Connection(STATION, send=nothing, close=nothing, transport=None)
+    return ChargePoint(connection, dialect=OCPP16, lanes=lanes, answers=memory, counters=Counters())
 
 
 async def test_memory_is_asked_until_the_first_start_that_is_new(charge_point, memory, lane):

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evcharging.gateway.ocpp16.receive import receive
 from evcharging.gateway.ocppj.deviations import Applied, note
-from evcharging.gateway.ocppj.normalise import Quirks, receive
+from evcharging.gateway.ocppj.normalise import Quirks
 from evcharging.ocpp16_schemas import CHARGER_INITIATED, SchemaError
 
 NOON = "2026-03-01T12:00:00Z"

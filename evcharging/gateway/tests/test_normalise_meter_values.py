@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from evcharging.gateway.ocpp16.receive import receive
 from evcharging.gateway.ocppj.deviations import Applied
-from evcharging.gateway.ocppj.normalise import Quirks, receive
+from evcharging.gateway.ocppj.normalise import Quirks
 
 NOON = "2026-03-01T12:00:00Z"
 

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from evcharging.gateway.ocpp16 import translate
+from evcharging.gateway.ocpp16.receive import receive
 from evcharging.gateway.ocppj import frames
 from evcharging.gateway.ocppj.deviations import Applied
-from evcharging.gateway.ocppj.normalise import Quirks, receive
+from evcharging.gateway.ocppj.normalise import Quirks
 from evcharging.ocpp16_schemas import CHARGER_INITIATED, SCHEMAS
 from stations.types import BootReport
 from status_notifications.types import StatusReport

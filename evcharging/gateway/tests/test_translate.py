@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evcharging.gateway.ocpp16 import translate
+from evcharging.gateway.ocpp16.receive import receive
 from evcharging.gateway.ocppj.deviations import Applied
-from evcharging.gateway.ocppj.normalise import Quirks, receive
+from evcharging.gateway.ocppj.normalise import Quirks
 from meter.types import Reading, reported_text
 from stations.types import (
     BootReport,

@@ -13,8 +13,9 @@ from unfold.widgets import (
 )
 
 from stations.models import Command, CommandVia, Station
-from stations.operations import OPERATIONS
+from stations.operations import Operation, RawFrame, read_operation
 from stations.services.commands import request_command
+from stations.types import Origin
 
 WAITS = [
     ("0", "Fail at once if the station is not connected"),
@@ -34,14 +35,17 @@ class InstantInput(UnfoldAdminTextInputWidget):
 
 
 class OperationForm(forms.Form):
-    """Asks for what one operation needs. Fields named as in OCPP become the payload as they are."""
+    """Asks for what one operation needs. Fields are named as its arguments."""
 
-    action: ClassVar[str]
+    operation: ClassVar[type[Operation]]
+    name: ClassVar[str] = ""
+    """In the address of its page; blank: the operation's."""
     title: ClassVar[str]
     group: ClassVar[str] = "Station"
     explanation: ClassVar[str] = ""
     is_dangerous: ClassVar[bool] = False
     is_for_many: ClassVar[bool] = True
+    """Whether its own fields say it all, so that it can be sent to many stations."""
 
     def __init__(self, *args: Any, station: Station | None = None, **kwargs: Any) -> None:
         self.station = station
@@ -56,30 +60,31 @@ class OperationForm(forms.Form):
     @classmethod
     def purpose(cls) -> str:
         """Return what the operation does, in a sentence or two."""
-        operation = OPERATIONS.get(cls.action)
-        purpose = "" if operation is None else operation.purpose
-        return f"{purpose} {cls.explanation}".strip()
+        return f"{cls.operation.purpose} {cls.explanation}".strip()
 
-    def payload(self) -> dict[str, Any]:
-        """Return OCPP's payload: the fields of OCPP's names that were filled in."""
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments: the fields that were filled in."""
         known = {name: value for name, value in self.cleaned_data.items() if name not in ("waits_s", "reason")}
-        return {name: wire(value) for name, value in known.items() if value not in (None, "")}
+        return {name: instant_text(value) for name, value in known.items() if value not in (None, "")}
+
+    def said(self) -> Operation | RawFrame:
+        """Return the operation with its arguments.
+
+        :raises CommandRefused: it cannot be said.
+        """
+        return read_operation(self.operation.name, self.arguments())
+
+    def origin(self, requested_by: str, now: datetime) -> Origin:
+        """Return who asks, as the form was filled in."""
+        return Origin(requested_by, CommandVia.ADMIN, now, self.cleaned_data["reason"], self.cleaned_data["waits_s"])
 
     def request(self, *, station: Station, requested_by: str, now: datetime) -> Command:
-        """Request the command; upper apps call their own service here.
+        """Request the command; apps whose service does more call it here.
 
         :raises CommandRefused:
         """
-        return request_command(
-            station_id=station.pk,
-            action=self.action,
-            payload=self.payload(),
-            requested_by=requested_by,
-            via=CommandVia.ADMIN,
-            now=now,
-            reason=self.cleaned_data["reason"],
-            waits_s=self.cleaned_data["waits_s"],
-        )
+        origin = self.origin(requested_by, now)
+        return request_command(station_id=station.pk, operation=self.said(), origin=origin)
 
 
 OPERATION_FORMS: dict[str, type[OperationForm]] = {}
@@ -87,17 +92,17 @@ OPERATION_FORMS: dict[str, type[OperationForm]] = {}
 
 def operation_form(form: type[OperationForm]) -> type[OperationForm]:
     """Offer an operation in the back office (a decorator)."""
-    OPERATION_FORMS[form.action] = form
+    OPERATION_FORMS[form.name or form.operation.name] = form
     return form
 
 
-def wire(value: Any) -> Any:
-    """Return a value as JSON has it: times as OCPP's UTC text."""
+def instant_text(value: Any) -> Any:
+    """Return a value as JSON has it: times as UTC text."""
     return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value
 
 
 def choices(*words: str) -> list[tuple[str, str]]:
-    """Return wire words as choices."""
+    """Return words that are shown as they are as choices."""
     return [(word, word) for word in words]
 
 

@@ -6,7 +6,8 @@ from django import forms
 from django.core.validators import URLValidator
 from django.utils import timezone
 
-from stations.admin.operation_forms.base import OperationForm, choices, operation_form, request_id, wire
+from stations.admin.operation_forms.base import OperationForm, operation_form, request_id
+from stations.file_operations import UpdateFirmware, UpdateSignedFirmware, UploadDiagnostics, UploadLog
 
 SCHEMES = ["http", "https", "ftp", "ftps", "sftp"]
 
@@ -20,59 +21,48 @@ class LocationField(forms.URLField):
 
 
 @operation_form
-class GetDiagnosticsForm(OperationForm):
-    action, title, group = "GetDiagnostics", "Get diagnostics", "Firmware and logs"
+class UploadDiagnosticsForm(OperationForm):
+    operation, title, group = UploadDiagnostics, "Get diagnostics", "Firmware and logs"
     explanation = "Its progress stands on the command."
     location = LocationField(label="Upload to")
-    startTime = forms.DateTimeField(label="From", required=False)  # noqa: N815 - OCPP's names
-    stopTime = forms.DateTimeField(label="To", required=False)  # noqa: N815
+    since = forms.DateTimeField(label="From", required=False)
+    until = forms.DateTimeField(label="To", required=False)
     retries = forms.IntegerField(required=False, min_value=0)
-    retryInterval = forms.IntegerField(label="Retry after (s)", required=False, min_value=0)  # noqa: N815
+    retry_after_s = forms.IntegerField(label="Retry after (s)", required=False, min_value=0)
 
 
 @operation_form
 class UpdateFirmwareForm(OperationForm):
-    action, title, group, is_dangerous = "UpdateFirmware", "Update firmware", "Firmware and logs", True
+    operation, title, group, is_dangerous = UpdateFirmware, "Update firmware", "Firmware and logs", True
     explanation = "The station may restart. Its progress stands on the command; its configuration is read anew after."
     location = LocationField(label="Fetch from")
-    retrieveDate = forms.DateTimeField(label="Fetch at", initial=timezone.now)  # noqa: N815
+    fetch_at = forms.DateTimeField(label="Fetch at", initial=timezone.now)
     retries = forms.IntegerField(required=False, min_value=0)
-    retryInterval = forms.IntegerField(label="Retry after (s)", required=False, min_value=0)  # noqa: N815
+    retry_after_s = forms.IntegerField(label="Retry after (s)", required=False, min_value=0)
 
 
 @operation_form
-class GetLogForm(OperationForm):
-    action, title, group = "GetLog", "Get a log (security extension)", "Firmware and logs"
-    logType = forms.ChoiceField(label="Log", choices=choices("DiagnosticsLog", "SecurityLog"))  # noqa: N815
+class UploadLogForm(OperationForm):
+    operation, title, group = UploadLog, "Get a log (security extension)", "Firmware and logs"
+    log = forms.ChoiceField(label="Log", choices=[("diagnostics", "DiagnosticsLog"), ("security", "SecurityLog")])
     location = LocationField(label="Upload to")
-    oldest = forms.DateTimeField(label="From", required=False)
-    latest = forms.DateTimeField(label="To", required=False)
+    since = forms.DateTimeField(label="From", required=False)
+    until = forms.DateTimeField(label="To", required=False)
 
-    def payload(self) -> dict[str, Any]:
-        data = self.cleaned_data
-        log: dict[str, Any] = {"remoteLocation": data["location"]}
-        log |= {"oldestTimestamp": wire(data["oldest"])} if data["oldest"] else {}
-        log |= {"latestTimestamp": wire(data["latest"])} if data["latest"] else {}
-        return {"logType": data["logType"], "requestId": request_id(), "log": log}
+    def arguments(self) -> dict[str, Any]:
+        return {**super().arguments(), "request_id": request_id()}
 
 
 @operation_form
-class SignedUpdateFirmwareForm(OperationForm):
-    action, title, is_dangerous = "SignedUpdateFirmware", "Update signed firmware (security extension)", True
+class UpdateSignedFirmwareForm(OperationForm):
+    operation, title, is_dangerous = UpdateSignedFirmware, "Update signed firmware (security extension)", True
     group = "Firmware and logs"
     explanation = "The station checks the signature before it installs, and may restart."
     location = LocationField(label="Fetch from")
-    retrieveDateTime = forms.DateTimeField(label="Fetch at", initial=timezone.now)  # noqa: N815
-    installDateTime = forms.DateTimeField(label="Install at", required=False)  # noqa: N815
-    signingCertificate = forms.CharField(  # noqa: N815
-        label="Signing certificate (PEM)", max_length=5500, widget=forms.Textarea
-    )
+    fetch_at = forms.DateTimeField(label="Fetch at", initial=timezone.now)
+    install_at = forms.DateTimeField(label="Install at", required=False)
+    signing_certificate = forms.CharField(label="Signing certificate (PEM)", max_length=5500, widget=forms.Textarea)
     signature = forms.CharField(label="Signature (Base64)", max_length=800)
 
-    def payload(self) -> dict[str, Any]:
-        firmware = {
-            name: wire(value)
-            for name, value in self.cleaned_data.items()
-            if name not in ("waits_s", "reason") and value not in (None, "")
-        }
-        return {"requestId": request_id(), "firmware": firmware}
+    def arguments(self) -> dict[str, Any]:
+        return {**super().arguments(), "request_id": request_id()}

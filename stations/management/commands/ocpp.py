@@ -12,13 +12,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
+from stations.dialects import dialect_of
 from stations.models import Command as StationCommand
 from stations.models import CommandBatch, CommandVia, Station
-from stations.operations import OPERATIONS
 from stations.payload_arguments import BadWord, payload_of
 from stations.selectors import BatchProgress, UnknownFilter, batch_progress, stations_matching, wait_until_ended
 from stations.services.batches import create_batch, stop_batch
-from stations.services.commands import CommandRefused, request_command
+from stations.services.commands import CommandRefused, read_frame, request_command
+from stations.types import Origin
 
 LOOK_EVERY_S = 0.5
 
@@ -50,7 +51,8 @@ class Command(BaseCommand):
         many = options["filter"]
         identity = "" if many else words.pop(0)
         if not words:
-            raise CommandError(f"an action is missing: one of {', '.join(sorted(OPERATIONS))}")
+            actions = ", ".join(dialect_of("").actions())
+            raise CommandError(f"an action is missing: one of {actions}")
         action, *rest = words
         try:
             payload = _read(options["json"]) if options["json"] else payload_of(action, rest)
@@ -67,13 +69,8 @@ class Command(BaseCommand):
             raise CommandError(f"no station {identity}")
         command = request_command(
             station_id=station.pk,
-            action=action,
-            payload=payload,
-            requested_by=getpass.getuser(),
-            via=CommandVia.SHELL,
-            now=timezone.now(),
-            reason=options["reason"],
-            waits_s=options["queue"],
+            operation=read_frame(action=action, payload=payload, allows_invalid=options["any_payload"]),
+            origin=_origin(options),
             timeout_s=options["timeout"],
             resends=options["resend"],
             allows_invalid=options["any_payload"],
@@ -90,15 +87,10 @@ class Command(BaseCommand):
         stations = stations_matching(words)
         batch = create_batch(
             station_ids=stations.values_list("pk", flat=True),
-            action=action,
-            payload=payload,
-            requested_by=getpass.getuser(),
-            via=CommandVia.SHELL,
-            now=timezone.now(),
+            operation=read_frame(action=action, payload=payload, allows_invalid=options["any_payload"]),
+            origin=_origin(options),
             selection=" ".join(words),
-            reason=options["reason"],
             stations_per_second=options["rate"],
-            waits_s=int(options["queue"]),
             allows_invalid=options["any_payload"],
         )
         self.stdout.write(f"batch {batch.pk}")
@@ -129,6 +121,10 @@ class Command(BaseCommand):
         self.stdout.write(_sum(progress))
         if progress.succeeded != progress.total:
             raise CommandError(f"{progress.total - progress.succeeded} stations did not say yes")
+
+
+def _origin(options: dict[str, Any]) -> Origin:
+    return Origin(getpass.getuser(), CommandVia.SHELL, timezone.now(), options["reason"], options["queue"])
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """Words that chargers use instead of the specification's, and what a missing field means."""
 
-from typing import Any, Final
+from typing import Any
 
-ABSENT: Final = object()
-"""The field stays absent: whoever reads the payload knows what that means."""
+from evcharging.gateway.ocppj.normalise import ABSENT
 
 ALIASES = {
     ("errorCode", "error"): "OtherError",  # Legrand
