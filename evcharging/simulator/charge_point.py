@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ocpp.exceptions import OCPPError
 from ocpp.messages import unpack
@@ -12,25 +12,25 @@ from ocpp.v16 import call
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from evcharging.simulator.commands import Commands
+from evcharging.simulator.commands.handlers import FollowUp
+from evcharging.simulator.commands.route_map import route_map
+from evcharging.simulator.connection import CallFailed, NotAccepted, Offline
 from evcharging.simulator.hardware import VENDOR
-from evcharging.simulator.outcomes import NotAccepted, Offline, Refused
-
-if TYPE_CHECKING:
-    from evcharging.simulator.station import Station
+from evcharging.simulator.station import Station
 
 logger = logging.getLogger(__name__)
 
 ANSWER_S = 30
 
 
-class ChargePoint(Commands, OcppChargePoint):
+class ChargePoint(OcppChargePoint):
     """The station's end of one open connection; the `ocpp` package frames, checks schemas and routes."""
 
-    def __init__(self, station: "Station", connection: ClientConnection) -> None:
+    def __init__(self, station: Station, connection: ClientConnection) -> None:
         super().__init__(station.identity, connection, response_timeout=ANSWER_S, logger=logger)
         self.station = station
-        self.follow_ups = []
+        self._follow_ups: list[FollowUp] = []
+        self.route_map = route_map(station, self, self._follow_ups.append)
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._answering = ""
 
@@ -41,7 +41,7 @@ class ChargePoint(Commands, OcppChargePoint):
                 try:
                     unpack(text)
                 except OCPPError as error:
-                    self._error(f"a frame is no OCPP: {_reason(error)}")
+                    self.station.error(f"a frame is no OCPP: {_reason(error)}")
                     continue
                 await self.route_message(text)
         except ConnectionClosed:
@@ -50,10 +50,10 @@ class ChargePoint(Commands, OcppChargePoint):
             if not self.gone.done():
                 self.gone.set_result(None)
 
-    async def ask(self, payload: Any) -> Any:
+    async def send_call(self, payload: Any) -> Any:
         """Send a CALL and return its answer.
 
-        :raises Offline: :raises Refused:
+        :raises Offline: :raises CallFailed:
         """
         action = type(payload).__name__
         answering = asyncio.ensure_future(self.call(payload, suppress=False))
@@ -65,9 +65,9 @@ class ChargePoint(Commands, OcppChargePoint):
         except ConnectionClosed:
             raise Offline from None
         except TimeoutError:
-            raise Refused(f"{action} was not answered within {ANSWER_S} s") from None
+            raise CallFailed(f"{action} was not answered within {ANSWER_S} s") from None
         except OCPPError as error:
-            raise Refused(f"{action} was answered {_reason(error)}") from None
+            raise CallFailed(f"{action} was answered {_reason(error)}") from None
         finally:
             answering.cancel()
         self.station.tally.sent[action] += 1
@@ -76,10 +76,10 @@ class ChargePoint(Commands, OcppChargePoint):
     async def boot(self) -> None:
         """Announce the station.
 
-        :raises NotAccepted: :raises Offline: :raises Refused:
+        :raises NotAccepted: :raises Offline: :raises CallFailed:
         """
         station = self.station
-        answer = await self.ask(
+        answer = await self.send_call(
             call.BootNotification(
                 charge_point_model=station.hardware.model,
                 charge_point_vendor=VENDOR,
@@ -103,20 +103,17 @@ class ChargePoint(Commands, OcppChargePoint):
         """Answer a command, then do what it asked for."""
         self.station.tally.commands[str(message.action)] += 1
         self._answering = str(message.action)
-        self.follow_ups.clear()
+        self._follow_ups.clear()
         await super()._handle_call(message)
-        for work in self.follow_ups:
+        for work in self._follow_ups:
             self.station.spawn(work())
-        self.follow_ups.clear()
+        self._follow_ups.clear()
 
     async def _send(self, message: str) -> None:
         if message.startswith("[4,"):
             _, _, code, description, _ = json.loads(message)
-            self._error(f"{self._answering} was answered {code} {description}".rstrip())
+            self.station.error(f"{self._answering} was answered {code} {description}".rstrip())
         await super()._send(message)
-
-    def _error(self, what: str) -> None:
-        self.station.tally.error(self.station.identity, what)
 
 
 def _reason(error: OCPPError) -> str:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from evcharging.simulator.connector import Connector
 from evcharging.simulator.link import stay_connected
 from evcharging.simulator.meter import some_vehicle
 from evcharging.simulator.session import Session
-from evcharging.simulator.station import Connector, Station, id_tag_of
+from evcharging.simulator.station import Station, id_tag_of
 from evcharging.simulator.times import Pace, now
 
 SESSION_S = 1800.0
@@ -57,7 +58,7 @@ async def _live(station: Station, plan: Plan, stop: asyncio.Event) -> None:
             for session in station.sessions():
                 await session.finished.wait()
     except TimeoutError:
-        station.tally.error(station.identity, "a session could not be ended")
+        station.error("a session could not be ended")
 
 
 async def _charge(station: Station, plan: Plan, stop: asyncio.Event) -> None:

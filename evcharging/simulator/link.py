@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
 
 from evcharging.simulator.charge_point import ChargePoint
-from evcharging.simulator.outcomes import NotAccepted, Offline, Refused
+from evcharging.simulator.connection import CallFailed, NotAccepted, Offline
 from evcharging.simulator.station import Station
 from evcharging.simulator.times import now
 
@@ -43,7 +43,7 @@ async def stay_connected(station: Station, *, waits_for_acceptance: bool) -> Non
         except (OSError, WebSocketException, ValueError, EOFError) as error:
             failures += 1
             if not station.was_online.is_set() or failures > RECONNECTS:
-                station.tally.error(station.identity, f"cannot connect to {station.url}: {reason(error)}")
+                station.error(f"cannot connect to {station.url}: {reason(error)}")
                 return
             await asyncio.sleep(min(0.25 * 2**failures, 30))
             continue
@@ -61,10 +61,10 @@ async def stay_connected(station: Station, *, waits_for_acceptance: bool) -> Non
             continue
         if connection.close_code in BAD_CODES:
             what = f"the connection was closed with {connection.close_code} {connection.close_reason or ''}"
-            station.tally.error(station.identity, what.rstrip())
+            station.error(what.rstrip())
         failures = 0 if use == Use.SERVED else failures + 1
         if failures > RECONNECTS:
-            station.tally.error(station.identity, "the connection is closed again and again before it can be used")
+            station.error("the connection is closed again and again before it can be used")
             return
         await asyncio.sleep(min(0.25 * 2**failures, 30))
 
@@ -78,7 +78,7 @@ async def _use(
     beating = asyncio.create_task(_beat(station))
     try:
         if connection.subprotocol != SUBPROTOCOL:
-            station.tally.error(station.identity, f"the subprotocol is {connection.subprotocol}, not {SUBPROTOCOL}")
+            station.error(f"the subprotocol is {connection.subprotocol}, not {SUBPROTOCOL}")
             return Use.IMPOSSIBLE
         while station.must_boot:
             try:
@@ -86,22 +86,22 @@ async def _use(
                 station.must_boot = False
             except NotAccepted as answer:
                 if not waits_for_acceptance:
-                    station.tally.error(station.identity, f"{answer} (the station must be accepted there first)")
+                    station.error(f"{answer} (the station must be accepted there first)")
                     return Use.IMPOSSIBLE
                 await asyncio.wait({serving}, timeout=answer.interval_s)
                 if serving.done():
                     raise Offline from None
-        station.charge_point = charge_point
+        station.connection = charge_point
         for connector_id in (0, *station.connectors):
-            await charge_point.ask(station.status_of(connector_id))
-        await charge_point.ask(call.Heartbeat())
+            await charge_point.send_call(station.status_of(connector_id))
+        await charge_point.send_call(call.Heartbeat())
         station.came_online()
         use = Use.SERVED
         await serving
     except Offline:
         pass
-    except Refused as refusal:
-        station.tally.error(station.identity, str(refusal))
+    except CallFailed as failure:
+        station.error(str(failure))
         return Use.IMPOSSIBLE
     finally:
         station.went_offline()
@@ -116,7 +116,7 @@ async def _beat(station: Station) -> None:
     while True:
         await asyncio.sleep(1)
         at = now()
-        if station.charge_point is None:
+        if station.connection is None:
             continue
         if (at - last_beat).total_seconds() >= station.configuration.integer("HeartbeatInterval"):
             last_beat = at

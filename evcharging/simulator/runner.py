@@ -70,7 +70,7 @@ async def _report(stations: list[Station], tally: Tally, began: float, say: Call
     while True:
         await asyncio.sleep(PROGRESS_S)
         connectors = [connector for station in stations for connector in station.connectors.values()]
-        connected = sum(station.charge_point is not None for station in stations)
+        connected = sum(station.connection is not None for station in stations)
         charging = sum(connector.status == "Charging" for connector in connectors)
         power_kw = sum(connector.meter.power_w for connector in connectors) / 1000
         say(

@@ -2,15 +2,14 @@
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ocpp.v16 import call
 
+from evcharging.simulator.connector import Connector
 from evcharging.simulator.meter import Vehicle
+from evcharging.simulator.station import Station
 from evcharging.simulator.times import Pace, text
-
-if TYPE_CHECKING:
-    from evcharging.simulator.station import Connector, Station
 
 STEP_S = 60.0
 
@@ -23,8 +22,8 @@ class Session:
 
     def __init__(
         self,
-        station: "Station",
-        connector: "Connector",
+        station: Station,
+        connector: Connector,
         id_tag: str,
         *,
         pace: Pace,
@@ -69,7 +68,7 @@ class Session:
             return True
         status = await self.station.authorize(self.id_tag)
         if status != "Accepted" and self.is_planned:
-            self._error(f"Authorize of {self.id_tag} was answered {status}")
+            self.station.error(f"Authorize of {self.id_tag} was answered {status}")
         return status == "Accepted"
 
     async def _start(self) -> bool:
@@ -83,7 +82,7 @@ class Session:
             reservation_id=station.reservations.use(connector.number, self.id_tag),
         )
         self._collect("Transaction.Begin")
-        answer = await station.outbox.put(lambda: begin)
+        answer = await station.outbox.put(begin)
         if answer is None:
             return False
         self.transaction_id = answer.transaction_id
@@ -91,7 +90,7 @@ class Session:
         station.cache.learn(self.id_tag, answer.id_tag_info)
         if status != "Accepted":
             if self.is_planned:
-                self._error(f"StartTransaction of {self.id_tag} was answered {status}")
+                self.station.error(f"StartTransaction of {self.id_tag} was answered {status}")
             if station.configuration.flag("StopTransactionOnInvalidId"):
                 self.stop("DeAuthorized")
         if self.profile is not None:
@@ -135,7 +134,7 @@ class Session:
         self._collect("Sample.Periodic")
         reading = self.station.reading(self.connector, "MeterValuesSampledData", "Sample.Periodic")
         if reading is not None:
-            self.station.outbox.put(lambda: reading)
+            self.station.outbox.put(reading)
 
     def _collect(self, context: str) -> None:
         """Keep a sample for the StopTransaction."""
@@ -158,14 +157,11 @@ class Session:
             id_tag=self.id_tag if self._reason == "Local" else None,
             transaction_data=self._data or None,
         )
-        answer = await station.outbox.put(lambda: end)
+        answer = await station.outbox.put(end)
         station.profiles.end_transaction(transaction_id)
         if answer is not None:
             station.tally.sessions += 1
             station.tally.energy_wh += meter_stop - self._meter_start
-
-    def _error(self, what: str) -> None:
-        self.station.tally.error(self.station.identity, what)
 
 
 def _seconds(seconds: float) -> timedelta:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -11,35 +10,22 @@ from ocpp.v16 import call
 from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, FirmwareStatus
 
 from evcharging.simulator.certificates import Certificates
-from evcharging.simulator.charge_point import ChargePoint
 from evcharging.simulator.configuration import Configuration
+from evcharging.simulator.connection import CallFailed, Connection, Offline
+from evcharging.simulator.connector import ActiveSession, Connector
 from evcharging.simulator.hardware import hardware_of
 from evcharging.simulator.local_list import AuthorizationCache, LocalList
 from evcharging.simulator.memory import Memory
-from evcharging.simulator.meter import Meter, Sample, Vehicle
+from evcharging.simulator.meter import Meter, Sample
 from evcharging.simulator.outbox import Outbox
-from evcharging.simulator.outcomes import Offline, Refused
 from evcharging.simulator.profiles import Profiles
 from evcharging.simulator.reservations import Reservations
-from evcharging.simulator.session import Session
 from evcharging.simulator.tally import Tally
 from evcharging.simulator.times import now, text
 
 
-@dataclass
-class Connector:
-    """One connector; it is free if no session has it."""
-
-    number: int
-    meter: Meter
-    status: str = "Available"
-    is_operative: bool = True
-    vehicle: Vehicle | None = None
-    session: Session | None = None
-
-
 class Station:
-    """A charge point with its connectors. `charge_point` is its open connection once it has booted, else None."""
+    """A charge point with its connectors. `connection` is its open connection once it has booted, else None."""
 
     def __init__(
         self, number: int, *, url: str, tally: Tally, memory: Memory, random: Random, reboot_s: float = 1.0
@@ -61,13 +47,13 @@ class Station:
         self.certificates = Certificates(self.identity)
         self.local_list, self.cache = LocalList(), AuthorizationCache()
         self.reservations = Reservations()
-        self.outbox = Outbox(self)
+        self.outbox = Outbox(self.online, self.configuration.integer, self.error)
         self.firmware_update: asyncio.Task[None] | None = None
         self.firmware_request_id = 0
         self.firmware_status = FirmwareStatus.idle
         self.log_upload: asyncio.Task[None] | None = None
         self.log_request_id = 0
-        self.charge_point: ChargePoint | None = None
+        self.connection: Connection | None = None
         self.was_online = asyncio.Event()
         self._online: asyncio.Event = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
@@ -77,7 +63,7 @@ class Station:
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
-        self.spawn(self.outbox.work())
+        self.spawn(self.outbox.run())
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do something beside, until the station's end."""
@@ -91,14 +77,17 @@ class Station:
         for task in self._running:
             task.cancel()
 
+    def error(self, what: str) -> None:
+        self.tally.error(self.identity, what)
+
     # Connection
 
-    async def online(self) -> ChargePoint:
+    async def online(self) -> Connection:
         """Wait until the station may send transaction messages, and return its connection."""
         while True:
             await self._online.wait()
-            if self.charge_point is not None:
-                return self.charge_point
+            if self.connection is not None:
+                return self.connection
 
     def came_online(self) -> None:
         self._online.set()
@@ -106,29 +95,29 @@ class Station:
 
     def went_offline(self) -> None:
         self._online.clear()
-        self.charge_point = None
+        self.connection = None
 
     async def reconnect(self, *, is_boot: bool) -> None:
         """Drop the connection and come again, after a reboot as one that boots."""
-        charge_point = self.charge_point
+        connection = self.connection
         self.expects_reconnection = True
         self.went_offline()
         if is_boot:
             self.must_boot = True
             self.configuration.reboot()
-        if charge_point is not None:
-            await charge_point.close()
+        if connection is not None:
+            await connection.close()
 
     async def tell(self, payload: Any) -> Any:
         """Send what is worth nothing later; return the answer, None without a connection or after a refusal."""
-        if self.charge_point is None:
+        if self.connection is None:
             return None
         try:
-            return await self.charge_point.ask(payload)
+            return await self.connection.send_call(payload)
         except Offline:
             return None
-        except Refused as refusal:
-            self.tally.error(self.identity, str(refusal))
+        except CallFailed as failure:
+            self.error(str(failure))
             return None
 
     # Status
@@ -175,9 +164,14 @@ class Station:
             free = free[1:]  # one is kept for whom the station is reserved
         return free
 
+    async def rest_all(self) -> None:
+        """Show what the connectors without a session are now."""
+        for connector in self.connectors.values():
+            await self.rest(connector)
+
     # Charging
 
-    def sessions(self) -> list[Session]:
+    def sessions(self) -> list[ActiveSession]:
         return [connector.session for connector in self.connectors.values() if connector.session is not None]
 
     async def authorize(self, id_tag: str) -> str:

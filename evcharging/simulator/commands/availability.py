@@ -6,10 +6,10 @@ from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action, AvailabilityStatus, ResetStatus, UnlockStatus
 
-from evcharging.simulator.commands.base import CommandSet
+from evcharging.simulator.commands.handlers import CommandHandlers
 
 
-class AvailabilityCommands(CommandSet):
+class AvailabilityHandlers(CommandHandlers):
     """What takes connectors, or all of the station, out of service and back."""
 
     @on(Action.change_availability)
@@ -22,12 +22,12 @@ class AvailabilityCommands(CommandSet):
         if connector_id == 0:
             station.is_operative = is_operative
             connectors = list(station.connectors.values())
-            self.afterwards(lambda: station.tell_status(0))
+            self.after_answer(lambda: station.tell_status(0))
         else:
             connectors = [station.connectors[connector_id]]
         for connector in connectors:
             connector.is_operative = is_operative
-        self.afterwards(self.rest_all)
+        self.after_answer(self.station.rest_all)
         busy = not is_operative and any(connector.session for connector in connectors)
         return call_result.ChangeAvailability(AvailabilityStatus.scheduled if busy else AvailabilityStatus.accepted)
 
@@ -44,7 +44,7 @@ class AvailabilityCommands(CommandSet):
     @on(Action.reset)
     def reset(self, type: str, **_: Any) -> call_result.Reset:
         """OCPP 1.6 §5.14: a soft reset tells what it stops before it, a hard one after it."""
-        self.afterwards(self._reset_soft if type == "Soft" else self._reset_hard)
+        self.after_answer(self._reset_soft if type == "Soft" else self._reset_hard)
         return call_result.Reset(ResetStatus.accepted)
 
     async def _reset_soft(self) -> None:

@@ -15,10 +15,10 @@ from ocpp.v16.enums import (
 )
 
 from evcharging.simulator.certificates import CertificateHash
-from evcharging.simulator.commands.base import CommandSet
+from evcharging.simulator.commands.handlers import CommandHandlers
 
 
-class CertificateCommands(CommandSet):
+class CertificateHandlers(CommandHandlers):
     """The store of certificates."""
 
     @on(Action.install_certificate)

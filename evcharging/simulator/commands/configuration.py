@@ -9,12 +9,12 @@ from ocpp.v16 import call_result
 from ocpp.v16.datatypes import KeyValue
 from ocpp.v16.enums import Action, ClearCacheStatus, ConfigurationStatus, DataTransferStatus
 
-from evcharging.simulator.commands.base import CommandSet
+from evcharging.simulator.commands.handlers import CommandHandlers
 from evcharging.simulator.configuration import MAX_KEYS
 from evcharging.simulator.hardware import VENDOR
 
 
-class ConfigurationCommands(CommandSet):
+class ConfigurationHandlers(CommandHandlers):
     """The keys, and what is kept beside them."""
 
     @on(Action.get_configuration)
@@ -34,7 +34,7 @@ class ConfigurationCommands(CommandSet):
         if status == "Accepted" and self.station.configuration.name_of(key) == "AuthorizationKey":
             self.station.memory.password = value
             self.station.memory.save()
-            self.afterwards(lambda: self.station.reconnect(is_boot=False))
+            self.after_answer(lambda: self.station.reconnect(is_boot=False))
         return call_result.ChangeConfiguration(ConfigurationStatus(status))
 
     @on(Action.clear_cache)

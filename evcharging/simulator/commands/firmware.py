@@ -13,7 +13,7 @@ from ocpp.v16 import call, call_result
 from ocpp.v16.enums import Action, FirmwareStatus, UpdateFirmwareStatus
 
 from evcharging.simulator.certificates import read_certificate
-from evcharging.simulator.commands.base import CommandSet
+from evcharging.simulator.commands.handlers import CommandHandlers
 from evcharging.simulator.times import now, parse, text
 
 SCHEMES = ("ftp", "ftps", "sftp", "http", "https")
@@ -22,14 +22,14 @@ STEP_S = 0.2
 Notification = Callable[[FirmwareStatus], Any]
 
 
-class FirmwareCommands(CommandSet):
+class FirmwareHandlers(CommandHandlers):
     """One update at a time; a location that is no URL of a known scheme cannot be downloaded from."""
 
     @on(Action.update_firmware)
     def update_firmware(self, location: str, retrieve_date: str, **_: Any) -> call_result.UpdateFirmware:
         """OCPP 1.6 §5.19: a newer order takes the place of one that is still under way."""
         self._cancel_update()
-        self.afterwards(lambda: self._begin_update(location, retrieve_date, None, call.FirmwareStatusNotification))
+        self.after_answer(lambda: self._begin_update(location, retrieve_date, None, call.FirmwareStatusNotification))
         return call_result.UpdateFirmware()
 
     @on(Action.signed_update_firmware)
@@ -46,7 +46,7 @@ class FirmwareCommands(CommandSet):
         was_busy = self._cancel_update()
         self.station.firmware_request_id = request_id
         retrieve_at, signature = firmware["retrieve_date_time"], firmware.get("signature", "")
-        self.afterwards(lambda: self._begin_update(firmware["location"], retrieve_at, signature, notification))
+        self.after_answer(lambda: self._begin_update(firmware["location"], retrieve_at, signature, notification))
         return call_result.SignedUpdateFirmware(
             UpdateFirmwareStatus.accepted_canceled if was_busy else UpdateFirmwareStatus.accepted
         )

@@ -6,10 +6,10 @@ from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action, UpdateStatus
 
-from evcharging.simulator.commands.base import CommandSet
+from evcharging.simulator.commands.handlers import CommandHandlers
 
 
-class LocalListCommands(CommandSet):
+class LocalListHandlers(CommandHandlers):
     """The local authorization list."""
 
     @on(Action.get_local_list_version)

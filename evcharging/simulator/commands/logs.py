@@ -8,12 +8,12 @@ from ocpp.routing import on
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import Action, DiagnosticsStatus, LogStatus, UploadLogStatus
 
-from evcharging.simulator.commands.base import CommandSet
 from evcharging.simulator.commands.firmware import STEP_S, can_reach
+from evcharging.simulator.commands.handlers import CommandHandlers
 from evcharging.simulator.times import now
 
 
-class LogCommands(CommandSet):
+class LogHandlers(CommandHandlers):
     """One upload at a time; a newer order takes the place of one that is still under way."""
 
     @on(Action.get_diagnostics)
@@ -22,7 +22,7 @@ class LogCommands(CommandSet):
         self._cancel_upload()
         status = DiagnosticsStatus
         last = status.uploaded if can_reach(location) else status.upload_failed
-        self.afterwards(lambda: self._begin_upload((status.uploading, last), call.DiagnosticsStatusNotification))
+        self.after_answer(lambda: self._begin_upload((status.uploading, last), call.DiagnosticsStatusNotification))
         return call_result.GetDiagnostics(self._file_name("diagnostics"))
 
     @on(Action.get_log)
@@ -32,7 +32,7 @@ class LogCommands(CommandSet):
         self.station.log_request_id = request_id
         status = UploadLogStatus
         last = status.uploaded if can_reach(log["remote_location"]) else status.upload_failure
-        self.afterwards(
+        self.after_answer(
             lambda: self._begin_upload(
                 (status.uploading, last), lambda word: call.LogStatusNotification(word, request_id)
             )

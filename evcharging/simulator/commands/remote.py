@@ -6,13 +6,13 @@ from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action, RemoteStartStopStatus
 
-from evcharging.simulator.commands.base import CommandSet
+from evcharging.simulator.commands.handlers import CommandHandlers
 from evcharging.simulator.meter import some_vehicle
 from evcharging.simulator.session import Session
 from evcharging.simulator.times import Pace, now
 
 
-class RemoteCommands(CommandSet):
+class RemoteHandlers(CommandHandlers):
     """Sessions that the central system starts and stops; they live in real time."""
 
     @on(Action.remote_start_transaction)
@@ -40,7 +40,7 @@ class RemoteCommands(CommandSet):
             vehicle=some_vehicle(station.random, station.hardware),
             profile=charging_profile,
         )
-        self.afterwards(session.run)
+        self.after_answer(session.run)
         return call_result.RemoteStartTransaction(RemoteStartStopStatus.accepted)
 
     @on(Action.remote_stop_transaction)

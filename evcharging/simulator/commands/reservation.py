@@ -7,12 +7,12 @@ from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action, CancelReservationStatus, ReservationStatus
 
-from evcharging.simulator.commands.base import CommandSet
+from evcharging.simulator.commands.handlers import CommandHandlers
 from evcharging.simulator.reservations import Reservation
 from evcharging.simulator.times import now, parse
 
 
-class ReservationCommands(CommandSet):
+class ReservationHandlers(CommandHandlers):
     """Connectors that are kept for a tag."""
 
     @on(Action.reserve_now)
@@ -32,8 +32,8 @@ class ReservationCommands(CommandSet):
             status = ReservationStatus.rejected
         if status == ReservationStatus.accepted:
             self.station.reservations.put(Reservation(reservation_id, connector_id, id_tag, parent_id_tag, expires_at))
-            self.afterwards(self.rest_all)
-            self.afterwards(lambda: self._expire((expires_at - now()).total_seconds()))
+            self.after_answer(self.station.rest_all)
+            self.after_answer(lambda: self._expire((expires_at - now()).total_seconds()))
         return call_result.ReserveNow(status)
 
     @on(Action.cancel_reservation)
@@ -41,7 +41,7 @@ class ReservationCommands(CommandSet):
         if self.station.reservations.get(reservation_id) is None:
             return call_result.CancelReservation(CancelReservationStatus.rejected)
         self.station.reservations.cancel(reservation_id)
-        self.afterwards(self.rest_all)
+        self.after_answer(self.station.rest_all)
         return call_result.CancelReservation(CancelReservationStatus.accepted)
 
     def _status(self, connector_id: int, reservation_id: int) -> ReservationStatus:
@@ -63,4 +63,4 @@ class ReservationCommands(CommandSet):
 
     async def _expire(self, seconds: float) -> None:
         await asyncio.sleep(seconds + 0.05)
-        await self.rest_all()
+        await self.station.rest_all()

@@ -6,11 +6,11 @@ from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action, ChargingProfileStatus, ClearChargingProfileStatus, GetCompositeScheduleStatus
 
-from evcharging.simulator.commands.base import CommandSet
+from evcharging.simulator.commands.handlers import CommandHandlers
 from evcharging.simulator.times import now, text
 
 
-class SmartChargingCommands(CommandSet):
+class SmartChargingHandlers(CommandHandlers):
     """What limits the power; sessions that run follow at their next sample."""
 
     @on(Action.set_charging_profile)

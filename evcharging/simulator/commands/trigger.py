@@ -12,11 +12,11 @@ from ocpp.v16.enums import (
     UploadLogStatus,
 )
 
-from evcharging.simulator.commands.base import CommandSet, Work
-from evcharging.simulator.outcomes import NotAccepted, Offline, Refused
+from evcharging.simulator.commands.handlers import CommandHandlers, FollowUp
+from evcharging.simulator.connection import CallFailed, NotAccepted, Offline
 
 
-class TriggerCommands(CommandSet):
+class TriggerHandlers(CommandHandlers):
     """Messages on demand."""
 
     @on(Action.trigger_message)
@@ -37,7 +37,7 @@ class TriggerCommands(CommandSet):
         if connector_id is not None and connector_id != 0 and connector_id not in self.station.connectors:
             return TriggerMessageStatus.rejected
         connector_ids = [0, *self.station.connectors] if connector_id is None else [connector_id]
-        works: dict[str, Work] = {
+        works: dict[str, FollowUp] = {
             "BootNotification": self._boot,
             "DiagnosticsStatusNotification": self._diagnostics_status,
             "FirmwareStatusNotification": self._signed_firmware_status if is_extended else self._firmware_status,
@@ -49,25 +49,25 @@ class TriggerCommands(CommandSet):
         }
         if message not in works:
             return TriggerMessageStatus.not_implemented
-        self.afterwards(works[message])
+        self.after_answer(works[message])
         return TriggerMessageStatus.accepted
 
     async def _tell(self, payload: Any) -> None:
         """Send also while the station is not accepted: then this is all that it may send (OCPP 1.6 §4.2)."""
         try:
-            await self.ask(payload)
+            await self.connection.send_call(payload)
         except Offline:
             pass
-        except Refused as refusal:
-            self.station.tally.error(self.station.identity, str(refusal))
+        except CallFailed as failure:
+            self.station.error(str(failure))
 
     async def _boot(self) -> None:
         try:
-            await self.boot()
+            await self.connection.boot()
         except (Offline, NotAccepted):
             pass
-        except Refused as refusal:
-            self.station.tally.error(self.station.identity, str(refusal))
+        except CallFailed as failure:
+            self.station.error(str(failure))
 
     async def _statuses(self, connector_ids: list[int]) -> None:
         for connector_id in connector_ids:
