@@ -28,7 +28,6 @@ class Certificates:
         self._identity = identity
         self._roots: list[tuple[str, CertificateHash]] = []
         self._key: ec.EllipticCurvePrivateKey | None = None
-        self.own: x509.Certificate | None = None
 
     def install(self, use: str, pem: str) -> str:
         """Apply InstallCertificate; Rejected is what is no certificate, Failed what there is no room for."""
@@ -68,7 +67,6 @@ class Certificates:
         certificate = read_certificate(chain)
         if certificate is None or self._key is None or _public(certificate) != _public(self._key):
             return "Rejected"
-        self.own = certificate
         return "Accepted"
 
 

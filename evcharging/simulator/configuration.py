@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from evcharging.simulator import certificates, local_list, profiles
 from evcharging.simulator.hardware import Hardware
 from evcharging.simulator.meter import MEASURANDS
 
@@ -24,14 +24,6 @@ class Key:
     @property
     def is_readonly(self) -> bool:
         return self.fits is None
-
-
-class Shown(NamedTuple):
-    """What GetConfiguration says of a key."""
-
-    key: str
-    readonly: bool
-    value: str | None
 
 
 class Configuration:
@@ -83,12 +75,12 @@ class Configuration:
             if key.next_value is not None:
                 key.value, key.next_value = key.next_value, None
 
-    def shown(self, names: Iterable[str]) -> tuple[list[Shown], list[str]]:
+    def shown(self, names: Iterable[str]) -> tuple[list[Key], list[str]]:
         """Return the keys asked for, all of them if none is named, and the names that are unknown."""
         wanted = list(names) or [key.name for key in self._keys.values()]
         known = [self._keys[name.lower()] for name in wanted if name.lower() in self._keys]
         unknown = [name for name in wanted if name.lower() not in self._keys]
-        return [Shown(key.name, key.is_readonly, key.value) for key in known], unknown
+        return known, unknown
 
 
 def _is_flag(value: str) -> bool:
@@ -154,18 +146,18 @@ def _keys(hardware: Hardware) -> list[Key]:
         Key("UnlockConnectorOnEVSideDisconnect", "true", _is_flag),
         Key("WebSocketPingInterval", "60", _number(0, 86_400), needs_reboot=True),
         Key("LocalAuthListEnabled", "true", _is_flag),
-        Key("LocalAuthListMaxLength", "1000"),
-        Key("SendLocalListMaxLength", "100"),
+        Key("LocalAuthListMaxLength", str(local_list.MAX_LENGTH)),
+        Key("SendLocalListMaxLength", str(local_list.SEND_MAX_LENGTH)),
         Key("ReserveConnectorZeroSupported", "true"),
-        Key("ChargeProfileMaxStackLevel", "8"),
+        Key("ChargeProfileMaxStackLevel", str(profiles.MAX_STACK_LEVEL)),
         Key("ChargingScheduleAllowedChargingRateUnit", "Current,Power"),
-        Key("ChargingScheduleMaxPeriods", "24"),
+        Key("ChargingScheduleMaxPeriods", str(profiles.MAX_PERIODS)),
         Key("ConnectorSwitch3to1PhaseSupported", "false"),
-        Key("MaxChargingProfilesInstalled", "20"),
+        Key("MaxChargingProfilesInstalled", str(profiles.MAX_PROFILES)),
         Key("AdditionalRootCertificateCheck", "false"),
         Key("AuthorizationKey", None, _is_authorization_key),
         Key("CertificateSignedMaxChainSize", "10000"),
-        Key("CertificateStoreMaxLength", "5"),
+        Key("CertificateStoreMaxLength", str(certificates.MAX_CERTIFICATES)),
         Key("CpoName", "", lambda value: len(value) <= 50),
         # Over the plain sockets of the simulator there is nothing above Basic passwords, and no way down.
         Key("SecurityProfile", "0"),

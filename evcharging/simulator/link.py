@@ -10,13 +10,14 @@ from enum import Enum
 from ocpp.v16 import call
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.typing import Subprotocol
 
 from evcharging.simulator.charge_point import ChargePoint
 from evcharging.simulator.connection import CallFailed, NotAccepted, Offline
 from evcharging.simulator.station import Station
 from evcharging.simulator.times import now
 
-SUBPROTOCOL = "ocpp1.6"
+SUBPROTOCOL = Subprotocol("ocpp1.6")
 OPEN_S, CLOSE_S = 20, 5
 RECONNECTS = 8
 BAD_CODES = frozenset({1002, 1003, 1007, 1008, 1009, 1010, 1011})
@@ -146,7 +147,7 @@ async def _connect(station: Station) -> ClientConnection:
     ping_s = station.configuration.integer("WebSocketPingInterval")
     return await connect(
         f"{station.url.rstrip('/')}/{station.identity}",
-        subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
+        subprotocols=[SUBPROTOCOL],
         additional_headers=headers,
         compression=None,
         ping_interval=ping_s or None,

@@ -54,6 +54,3 @@ class AuthorizationCache:
 
     def clear(self) -> None:
         self._entries.clear()
-
-    def __len__(self) -> int:
-        return len(self._entries)

@@ -8,12 +8,11 @@ from evcharging.simulator.times import now
 
 @dataclass(frozen=True)
 class Reservation:
-    """Connector 0 is any connector. `parent_id_tag` is "" where the central system gave none."""
+    """One reservation; connector 0 is any connector of the station."""
 
     reservation_id: int
     connector_id: int
     id_tag: str
-    parent_id_tag: str
     expires_at: datetime
 
 

@@ -1,7 +1,7 @@
 """One simulated station: what it is built of and knows, whatever its connection does."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -13,6 +13,7 @@ from evcharging.simulator.certificates import Certificates
 from evcharging.simulator.configuration import Configuration
 from evcharging.simulator.connection import CallFailed, Connection, Offline
 from evcharging.simulator.connector import ActiveSession, Connector
+from evcharging.simulator.file_transfer import FileTransfer
 from evcharging.simulator.hardware import hardware_of
 from evcharging.simulator.local_list import AuthorizationCache, LocalList
 from evcharging.simulator.memory import Memory
@@ -48,11 +49,8 @@ class Station:
         self.local_list, self.cache = LocalList(), AuthorizationCache()
         self.reservations = Reservations()
         self.outbox = Outbox(self.online, self.configuration.integer, self.error)
-        self.firmware_update: asyncio.Task[None] | None = None
-        self.firmware_request_id = 0
+        self.firmware_update, self.log_upload = FileTransfer(), FileTransfer()
         self.firmware_status = FirmwareStatus.idle
-        self.log_upload: asyncio.Task[None] | None = None
-        self.log_request_id = 0
         self.connection: Connection | None = None
         self.was_online = asyncio.Event()
         self._online: asyncio.Event = asyncio.Event()
@@ -112,8 +110,12 @@ class Station:
         """Send what is worth nothing later; return the answer, None without a connection or after a refusal."""
         if self.connection is None:
             return None
+        return await self.attempt(self.connection.send_call(payload))
+
+    async def attempt(self, sending: Awaitable[Any]) -> Any:
+        """Await the sending of a CALL; return its answer, None if the connection closed or the CALL failed."""
         try:
-            return await self.connection.send_call(payload)
+            return await sending
         except Offline:
             return None
         except CallFailed as failure:

@@ -1,11 +1,9 @@
 """InstallCertificate, GetInstalledCertificateIds, DeleteCertificate and CertificateSigned (security white paper)."""
 
-from dataclasses import asdict
 from typing import Any
 
 from ocpp.routing import on
 from ocpp.v16 import call_result
-from ocpp.v16.datatypes import CertificateHashData
 from ocpp.v16.enums import (
     Action,
     CertificateSignedStatus,
@@ -31,7 +29,7 @@ class CertificateHandlers(CommandHandlers):
         names = self.station.certificates.installed(certificate_type)
         if not names:
             return call_result.GetInstalledCertificateIds(GetInstalledCertificateStatus.not_found)
-        data = [asdict(CertificateHashData(*name)) for name in names]  # type: ignore[arg-type]
+        data = [name._asdict() for name in names]
         return call_result.GetInstalledCertificateIds(GetInstalledCertificateStatus.accepted, data)
 
     @on(Action.delete_certificate)

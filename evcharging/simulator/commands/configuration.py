@@ -23,8 +23,8 @@ class ConfigurationHandlers(CommandHandlers):
         names = key or []
         if len(names) > MAX_KEYS:
             raise OccurenceConstraintViolationError(f"at most {MAX_KEYS} keys may be asked for at once")
-        known, unknown = self.station.configuration.shown(names)
-        entries = [asdict(KeyValue(shown.key, shown.readonly, shown.value)) for shown in known]
+        keys, unknown = self.station.configuration.shown(names)
+        entries = [asdict(KeyValue(known.name, known.is_readonly, known.value)) for known in keys]
         return call_result.GetConfiguration(entries or None, unknown or None)
 
     @on(Action.change_configuration)

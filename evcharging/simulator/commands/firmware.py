@@ -14,10 +14,8 @@ from ocpp.v16.enums import Action, FirmwareStatus, UpdateFirmwareStatus
 
 from evcharging.simulator.certificates import read_certificate
 from evcharging.simulator.commands.handlers import CommandHandlers
+from evcharging.simulator.file_transfer import STEP_S, is_transferable
 from evcharging.simulator.times import now, parse, text
-
-SCHEMES = ("ftp", "ftps", "sftp", "http", "https")
-STEP_S = 0.2
 
 Notification = Callable[[FirmwareStatus], Any]
 
@@ -28,8 +26,8 @@ class FirmwareHandlers(CommandHandlers):
     @on(Action.update_firmware)
     def update_firmware(self, location: str, retrieve_date: str, **_: Any) -> call_result.UpdateFirmware:
         """OCPP 1.6 §5.19: a newer order takes the place of one that is still under way."""
-        self._cancel_update()
-        self.after_answer(lambda: self._begin_update(location, retrieve_date, None, call.FirmwareStatusNotification))
+        self.station.firmware_update.cancel()
+        self.after_answer(lambda: self._update(location, retrieve_date, None, call.FirmwareStatusNotification))
         return call_result.UpdateFirmware()
 
     @on(Action.signed_update_firmware)
@@ -43,25 +41,16 @@ class FirmwareHandlers(CommandHandlers):
         def notification(status: FirmwareStatus) -> call.SignedFirmwareStatusNotification:
             return call.SignedFirmwareStatusNotification(status, request_id)
 
-        was_busy = self._cancel_update()
-        self.station.firmware_request_id = request_id
+        was_busy = self.station.firmware_update.cancel()
+        self.station.firmware_update.request_id = request_id
         retrieve_at, signature = firmware["retrieve_date_time"], firmware.get("signature", "")
-        self.after_answer(lambda: self._begin_update(firmware["location"], retrieve_at, signature, notification))
+        self.after_answer(lambda: self._update(firmware["location"], retrieve_at, signature, notification))
         return call_result.SignedUpdateFirmware(
             UpdateFirmwareStatus.accepted_canceled if was_busy else UpdateFirmwareStatus.accepted
         )
 
-    def _cancel_update(self) -> bool:
-        update = self.station.firmware_update
-        if update is None or update.done():
-            return False
-        update.cancel()
-        return True
-
-    async def _begin_update(self, location: str, at: str, signature: str | None, notification: Notification) -> None:
-        self.station.firmware_update = self.station.spawn(self._update(location, at, signature, notification))
-
     async def _update(self, location: str, at: str, signature: str | None, notification: Notification) -> None:
+        self.station.firmware_update.begin()
         try:
             await self._install(location, at, signature, notification)
         finally:
@@ -83,7 +72,7 @@ class FirmwareHandlers(CommandHandlers):
                 await report(FirmwareStatus.download_scheduled)
             await asyncio.sleep(wait_s)
         await report(FirmwareStatus.downloading)
-        if not can_reach(location):
+        if not is_transferable(location):
             await report(FirmwareStatus.download_failed)
             return
         await report(FirmwareStatus.downloaded)
@@ -104,15 +93,6 @@ class FirmwareHandlers(CommandHandlers):
         if is_signed:
             version = station.firmware_version
             await station.tell(call.SecurityEventNotification("FirmwareUpdated", text(now()), version))
-
-
-def can_reach(location: str) -> bool:
-    """Whether a file could be fetched from, or sent to, such a place."""
-    try:
-        parts = urlsplit(location)
-    except ValueError:
-        return False
-    return parts.scheme in SCHEMES and bool(parts.netloc)
 
 
 def _is_signature(signature: str) -> bool:

@@ -22,7 +22,6 @@ class ReservationHandlers(CommandHandlers):
         expiry_date: str,
         id_tag: str,
         reservation_id: int,
-        parent_id_tag: str = "",
         **_: Any,
     ) -> call_result.ReserveNow:
         """OCPP 1.6 §5.13; the same reservation id again changes the reservation."""
@@ -31,7 +30,7 @@ class ReservationHandlers(CommandHandlers):
         if expires_at <= now():
             status = ReservationStatus.rejected
         if status == ReservationStatus.accepted:
-            self.station.reservations.put(Reservation(reservation_id, connector_id, id_tag, parent_id_tag, expires_at))
+            self.station.reservations.put(Reservation(reservation_id, connector_id, id_tag, expires_at))
             self.after_answer(self.station.rest_all)
             self.after_answer(lambda: self._expire((expires_at - now()).total_seconds()))
         return call_result.ReserveNow(status)

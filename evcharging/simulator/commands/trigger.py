@@ -13,7 +13,7 @@ from ocpp.v16.enums import (
 )
 
 from evcharging.simulator.commands.handlers import CommandHandlers, FollowUp
-from evcharging.simulator.connection import CallFailed, NotAccepted, Offline
+from evcharging.simulator.connection import NotAccepted
 
 
 class TriggerHandlers(CommandHandlers):
@@ -54,20 +54,13 @@ class TriggerHandlers(CommandHandlers):
 
     async def _tell(self, payload: Any) -> None:
         """Send also while the station is not accepted: then this is all that it may send (OCPP 1.6 §4.2)."""
-        try:
-            await self.connection.send_call(payload)
-        except Offline:
-            pass
-        except CallFailed as failure:
-            self.station.error(str(failure))
+        await self.station.attempt(self.connection.send_call(payload))
 
     async def _boot(self) -> None:
         try:
-            await self.connection.boot()
-        except (Offline, NotAccepted):
+            await self.station.attempt(self.connection.boot())
+        except NotAccepted:
             pass
-        except CallFailed as failure:
-            self.station.error(str(failure))
 
     async def _statuses(self, connector_ids: list[int]) -> None:
         for connector_id in connector_ids:
@@ -80,15 +73,15 @@ class TriggerHandlers(CommandHandlers):
                 await self._tell(reading)
 
     async def _diagnostics_status(self) -> None:
-        is_busy = _is_busy(self.station.log_upload)
+        is_busy = self.station.log_upload.is_running
         word = DiagnosticsStatus.uploading if is_busy else DiagnosticsStatus.idle
         await self._tell(call.DiagnosticsStatusNotification(word))
 
     async def _log_status(self) -> None:
-        is_busy = _is_busy(self.station.log_upload)
+        is_busy = self.station.log_upload.is_running
         word = UploadLogStatus.uploading if is_busy else UploadLogStatus.idle
         # Without an order there is no id, which the schema allows and the package's type does not.
-        request_id: Any = self.station.log_request_id if is_busy else None
+        request_id: Any = self.station.log_upload.request_id if is_busy else None
         await self._tell(call.LogStatusNotification(word, request_id))
 
     async def _firmware_status(self) -> None:
@@ -96,12 +89,10 @@ class TriggerHandlers(CommandHandlers):
 
     async def _signed_firmware_status(self) -> None:
         station = self.station
-        request_id: Any = None if station.firmware_status == FirmwareStatus.idle else station.firmware_request_id
+        request_id: Any = (
+            None if station.firmware_status == FirmwareStatus.idle else station.firmware_update.request_id
+        )
         await self._tell(call.SignedFirmwareStatusNotification(station.firmware_status, request_id))
 
     async def _sign_certificate(self) -> None:
         await self._tell(call.SignCertificate(self.station.certificates.signing_request()))
-
-
-def _is_busy(task: Any) -> bool:
-    return task is not None and not task.done()
