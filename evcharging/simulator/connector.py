@@ -1,4 +1,4 @@
-"""A connector of a simulated station, and what is known of the session that occupies it."""
+"""A connector of a simulated station, and the interface of the session that occupies it."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Protocol
 
 from evcharging.simulator.meter import Meter, Vehicle
-from evcharging.simulator.times import Pace
+from evcharging.simulator.session_clock import SessionClock
 
 
 class ActiveSession(Protocol):
     """A session as the station and its command handlers use it; `session.Session` implements it."""
 
-    pace: Pace
+    clock: SessionClock
     began_at: datetime
     transaction_id: int | None
     finished: asyncio.Event

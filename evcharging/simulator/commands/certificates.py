@@ -17,7 +17,7 @@ from evcharging.simulator.commands.handlers import CommandHandlers
 
 
 class CertificateHandlers(CommandHandlers):
-    """The store of certificates."""
+    """The certificate store."""
 
     @on(Action.install_certificate)
     def install_certificate(self, certificate_type: str, certificate: str, **_: Any) -> call_result.InstallCertificate:
@@ -39,5 +39,5 @@ class CertificateHandlers(CommandHandlers):
 
     @on(Action.certificate_signed)
     def certificate_signed(self, certificate_chain: str, **_: Any) -> call_result.CertificateSigned:
-        status = self.station.certificates.take_signed(certificate_chain)
+        status = self.station.certificates.accept_signed(certificate_chain)
         return call_result.CertificateSigned(CertificateSignedStatus(status))

@@ -454,23 +454,23 @@ async def test_firmware_update_installs_and_boots_with_the_new_version(csms: Csm
     order = {"location": "https://example.org/v2.1.0.bin", "retrieveDate": at()}
     assert await csms.command("UpdateFirmware", order) == {}
     action = "FirmwareStatusNotification"
-    assert await csms.words(action, 3) == ["Downloading", "Downloaded", "Installing"]
+    assert await csms.statuses(action, 3) == ["Downloading", "Downloaded", "Installing"]
     assert (await csms.call("BootNotification"))["firmwareVersion"] == "v2.1.0"
-    assert await csms.words(action, 1) == ["Installed"]
+    assert await csms.statuses(action, 1) == ["Installed"]
 
 
 async def test_firmware_update_waits_for_the_session(csms: Csms) -> None:
     await charging(csms)
     await csms.command("UpdateFirmware", {"location": "https://example.org/v2.bin", "retrieveDate": at()})
-    assert await csms.words("FirmwareStatusNotification", 2) == ["Downloading", "Downloaded"]
+    assert await csms.statuses("FirmwareStatusNotification", 2) == ["Downloading", "Downloaded"]
     await csms.command("RemoteStopTransaction", {"transactionId": 71})
     assert (await csms.call("StopTransaction"))["reason"] == "Remote"
-    assert await csms.words("FirmwareStatusNotification", 1) == ["Installing"]
+    assert await csms.statuses("FirmwareStatusNotification", 1) == ["Installing"]
 
 
 async def test_firmware_that_cannot_be_fetched_fails(csms: Csms) -> None:
     await csms.command("UpdateFirmware", {"location": "gopher://example.org/v2", "retrieveDate": at()})
-    assert await csms.words("FirmwareStatusNotification", 2) == ["Downloading", "DownloadFailed"]
+    assert await csms.statuses("FirmwareStatusNotification", 2) == ["Downloading", "DownloadFailed"]
 
 
 @pytest.fixture(scope="module")
@@ -506,7 +506,7 @@ async def test_signed_firmware_update_is_reported_with_its_request(csms: Csms, a
     assert await csms.command("SignedUpdateFirmware", signed_update(authority)) == {"status": "Accepted"}
     action = "SignedFirmwareStatusNotification"
     words = ["Downloading", "Downloaded", "SignatureVerified", "Installing", "InstallRebooting"]
-    assert await csms.words(action, 5) == words
+    assert await csms.statuses(action, 5) == words
     await csms.booted()
     assert await csms.call(action) == {"status": "Installed", "requestId": 12}
     assert (await csms.call("SecurityEventNotification"))["type"] == "FirmwareUpdated"
@@ -515,7 +515,7 @@ async def test_signed_firmware_update_is_reported_with_its_request(csms: Csms, a
 async def test_signed_firmware_update_with_a_bad_signature_ends(csms: Csms, authority: Any) -> None:
     await csms.command("SignedUpdateFirmware", signed_update(authority, signature="%%%"))
     action = "SignedFirmwareStatusNotification"
-    assert await csms.words(action, 3) == ["Downloading", "Downloaded", "InvalidSignature"]
+    assert await csms.statuses(action, 3) == ["Downloading", "Downloaded", "InvalidSignature"]
     assert (await csms.call("SecurityEventNotification"))["type"] == "InvalidFirmwareSignature"
 
 
@@ -527,17 +527,17 @@ async def test_signed_firmware_update_with_a_bad_certificate_is_refused(csms: Cs
 async def test_signed_firmware_update_takes_the_place_of_another(csms: Csms, authority: Any) -> None:
     later = signed_update(authority, retrieveDateTime=at(hours=1))
     assert await csms.command("SignedUpdateFirmware", later) == {"status": "Accepted"}
-    assert await csms.words("SignedFirmwareStatusNotification", 1) == ["DownloadScheduled"]
+    assert await csms.statuses("SignedFirmwareStatusNotification", 1) == ["DownloadScheduled"]
     assert await csms.command("SignedUpdateFirmware", signed_update(authority)) == {"status": "AcceptedCanceled"}
-    assert await csms.words("SignedFirmwareStatusNotification", 1) == ["Downloading"]
+    assert await csms.statuses("SignedFirmwareStatusNotification", 1) == ["Downloading"]
 
 
 async def test_diagnostics_are_uploaded(csms: Csms) -> None:
     answer = await csms.command("GetDiagnostics", {"location": "ftp://example.org/"})
     assert answer["fileName"].startswith("diagnostics-SIM-0001-")
-    assert await csms.words("DiagnosticsStatusNotification", 2) == ["Uploading", "Uploaded"]
+    assert await csms.statuses("DiagnosticsStatusNotification", 2) == ["Uploading", "Uploaded"]
     await csms.command("GetDiagnostics", {"location": "gopher://example.org/v2"})
-    assert await csms.words("DiagnosticsStatusNotification", 2) == ["Uploading", "UploadFailed"]
+    assert await csms.statuses("DiagnosticsStatusNotification", 2) == ["Uploading", "UploadFailed"]
 
 
 async def test_log_is_uploaded_and_a_newer_order_goes_before(csms: Csms) -> None:
@@ -552,7 +552,7 @@ async def test_log_is_uploaded_and_a_newer_order_goes_before(csms: Csms) -> None
     assert await csms.call("LogStatusNotification") == {"status": "Uploading", "requestId": 2}
     assert await csms.call("LogStatusNotification") == {"status": "Uploaded", "requestId": 2}
     await csms.command("GetLog", order(3, "gopher://example.org/"))
-    assert await csms.words("LogStatusNotification", 2) == ["Uploading", "UploadFailure"]
+    assert await csms.statuses("LogStatusNotification", 2) == ["Uploading", "UploadFailure"]
 
 
 # Certificates
