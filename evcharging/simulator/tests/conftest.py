@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from evcharging.simulator.plan import Plan
 from evcharging.simulator.run_statistics import RunStatistics
 from evcharging.simulator.runner import simulate
+from evcharging.simulator.tests.certificates import Authority, certificate_of
 from evcharging.simulator.tests.csms import Csms
 
 
@@ -34,6 +36,9 @@ class Running:
             return await self._task
 
 
+Run = Callable[..., Running]
+
+
 @pytest.fixture
 async def csms() -> AsyncIterator[Csms]:
     async with Csms.running() as csms:
@@ -41,7 +46,7 @@ async def csms() -> AsyncIterator[Csms]:
 
 
 @pytest.fixture
-async def run(csms: Csms) -> AsyncIterator[Callable[..., Running]]:
+async def run(csms: Csms) -> AsyncIterator[Run]:
     """Start a run of one station with the fields of a Plan, run(sessions=1, …); it is stopped after the test."""
     started: list[Running] = []
 
@@ -56,10 +61,17 @@ async def run(csms: Csms) -> AsyncIterator[Callable[..., Running]]:
 
 
 @pytest.fixture
-async def station(csms: Csms, run: Callable[..., Running]) -> AsyncIterator[Running]:
+async def station(csms: Csms, run: Run) -> AsyncIterator[Running]:
     """SIM-0001, with two connectors, online and idle; the test fails if an error is recorded."""
     running = run(keep_connected=True)
     await csms.booted()
     yield running
     statistics = await running.end()
     assert statistics.error_lines() == []
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """The key and the self-signed certificate of a test authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key, certificate_of(key.public_key(), key)

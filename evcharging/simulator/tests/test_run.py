@@ -1,7 +1,6 @@
 """Runs against a minimal central system: the order of messages, and what is recorded as an error."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -15,10 +14,8 @@ from evcharging.simulator.commands.route_map import route_map
 from evcharging.simulator.persistent_state import PersistentState
 from evcharging.simulator.run_statistics import RunStatistics
 from evcharging.simulator.station import Station
-from evcharging.simulator.tests.conftest import Running
+from evcharging.simulator.tests.conftest import Run
 from evcharging.simulator.tests.csms import Csms, Payload
-
-Run = Callable[..., Running]
 
 OPERATIONS = {
     "CancelReservation", "CertificateSigned", "ChangeAvailability", "ChangeConfiguration", "ClearCache",
