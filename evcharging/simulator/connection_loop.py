@@ -60,7 +60,7 @@ async def keep_connected(station: Station, *, waits_for_acceptance: bool) -> Non
             station.record_error(error_text.rstrip())
         failures = 0 if outcome == Outcome.SERVED else failures + 1
         if failures > MAX_FAILURES:
-            station.record_error(f"the connection was closed {failures} times in a row before the station was online")
+            station.record_error("the connection was closed repeatedly before the station was online")
             return
         await asyncio.sleep(_backoff_s(failures))
 

@@ -68,7 +68,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--no-register",
             action="store_true",
-            help="do not add the stations and id tags (SIM-TAG-0001 …) to the configured database, for another system",
+            help="for another central system: do not add stations and id tags (SIM-TAG-0001 …) to our database",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
