@@ -153,7 +153,9 @@ def test_unusable_database_is_told_and_the_run_goes_on(simulate: Simulate, serve
     unusable = re.sub(r"/live_\w+", "/no_such_database", server.env["DATABASE_URL"])
     result = simulate(DATABASE_URL=unusable)
     assert result.returncode == 0
-    assert result.stderr.startswith("not registered, for the database cannot be used (--no-register says so): ")
+    assert result.stderr.startswith(
+        "stations not registered: the database is not available (--no-register skips this): "
+    )
     assert len(result.stderr.splitlines()) == 1
     assert len(transactions(server)) == 1
 

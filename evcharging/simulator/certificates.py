@@ -1,4 +1,4 @@
-"""A charge point's certificates: root certificates by use, and its own with the key that it asked to have signed."""
+"""A charge point's root certificates, and the key pair of its latest certificate signing request."""
 
 import hashlib
 from typing import NamedTuple
@@ -13,7 +13,7 @@ MAX_CERTIFICATES = 5
 
 
 class CertificateHash(NamedTuple):
-    """What names a certificate (CertificateHashDataType of the security white paper)."""
+    """Identifies a certificate (CertificateHashDataType of the security white paper)."""
 
     hash_algorithm: str
     issuer_name_hash: str
@@ -22,16 +22,18 @@ class CertificateHash(NamedTuple):
 
 
 class Certificates:
-    """What is installed, by use."""
+    """The certificate store of one station; `use` is a CertificateUseEnumType."""
 
     def __init__(self, identity: str) -> None:
         self._identity = identity
         self._roots: list[tuple[str, CertificateHash]] = []
         self._key: ec.EllipticCurvePrivateKey | None = None
-        self.own: x509.Certificate | None = None
 
     def install(self, use: str, pem: str) -> str:
-        """Apply InstallCertificate; Rejected is what is no certificate, Failed what there is no room for."""
+        """Apply an InstallCertificate and return its status.
+
+        Rejected: the text holds no certificate. Failed: the store is full.
+        """
         certificate = read_certificate(pem)
         if certificate is None:
             return "Rejected"
@@ -46,13 +48,13 @@ class Certificates:
         return [name for its_use, name in self._roots if its_use == use]
 
     def delete(self, name: CertificateHash) -> str:
-        kept = [entry for entry in self._roots if not _same(entry[1], name)]
+        kept = [entry for entry in self._roots if not _is_same(entry[1], name)]
         found = len(kept) < len(self._roots)
         self._roots = kept
         return "Accepted" if found else "NotFound"
 
     def signing_request(self) -> str:
-        """Make a new key and return the request to sign it, PEM."""
+        """Generate a key and return a certificate signing request for it as PEM."""
         self._key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name(
             [
@@ -63,37 +65,36 @@ class Certificates:
         request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(self._key, SHA256())
         return request.public_bytes(Encoding.PEM).decode()
 
-    def take_signed(self, chain: str) -> str:
-        """Apply CertificateSigned: the first certificate must be of the key that the latest request was made with."""
+    def accept_signed(self, chain: str) -> str:
+        """Apply a CertificateSigned: the first certificate must hold the key of the latest signing request."""
         certificate = read_certificate(chain)
-        if certificate is None or self._key is None or _public(certificate) != _public(self._key):
+        if certificate is None or self._key is None or _public_key(certificate) != _public_key(self._key):
             return "Rejected"
-        self.own = certificate
         return "Accepted"
 
 
 def read_certificate(pem: str) -> x509.Certificate | None:
-    """Return the first certificate of a PEM text, None if there is none."""
+    """Return the first certificate of a PEM text, None if it holds none."""
     try:
         return x509.load_pem_x509_certificates(pem.encode())[0]
     except ValueError:
         return None
 
 
-def _public(holder: x509.Certificate | ec.EllipticCurvePrivateKey) -> bytes:
+def _public_key(holder: x509.Certificate | ec.EllipticCurvePrivateKey) -> bytes:
     return holder.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _hash(certificate: x509.Certificate) -> CertificateHash:
-    """Name a root certificate, whose issuer's key is its own."""
+    """Return the hash data of a self-signed certificate: its issuer's key is its own."""
     name = certificate.issuer.public_bytes()
     return CertificateHash(
         "SHA256",
         hashlib.sha256(name).hexdigest(),
-        hashlib.sha256(_public(certificate)).hexdigest(),
+        hashlib.sha256(_public_key(certificate)).hexdigest(),
         f"{certificate.serial_number:x}",
     )
 
 
-def _same(one: CertificateHash, other: CertificateHash) -> bool:
+def _is_same(one: CertificateHash, other: CertificateHash) -> bool:
     return [word.casefold() for word in one] == [word.casefold() for word in other]

@@ -1,9 +1,9 @@
-"""A charge point's configuration keys (OCPP 1.6 §9 and the security white paper), and what may be written to them."""
+"""A charge point's configuration keys (OCPP 1.6 §9, security white paper) and the values that each accepts."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from evcharging.simulator import certificates, charging_profiles, local_list
 from evcharging.simulator.hardware import Hardware
 from evcharging.simulator.meter import MEASURANDS
 
@@ -13,29 +13,21 @@ PROFILES = "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCha
 
 @dataclass
 class Key:
-    """One key; `value` is None where it can only be written. One that `needs_reboot` keeps the new one until then."""
+    """One key; a write-only key has the `value` None. With `needs_reboot` a new value is pending until the reboot."""
 
     name: str
     value: str | None
-    fits: Callable[[str], bool] | None = None
+    is_valid: Callable[[str], bool] | None = None
     needs_reboot: bool = False
-    next_value: str | None = None
+    pending_value: str | None = None
 
     @property
     def is_readonly(self) -> bool:
-        return self.fits is None
-
-
-class Shown(NamedTuple):
-    """What GetConfiguration says of a key."""
-
-    key: str
-    readonly: bool
-    value: str | None
+        return self.is_valid is None
 
 
 class Configuration:
-    """All keys of one charge point; names are case-insensitive (CiString)."""
+    """All keys of one charge point; their names are case-insensitive (CiString)."""
 
     def __init__(self, hardware: Hardware) -> None:
         self._keys = {key.name.lower(): key for key in _keys(hardware)}
@@ -46,52 +38,56 @@ class Configuration:
     def integer(self, name: str) -> int:
         return int(self.text(name))
 
-    def flag(self, name: str) -> bool:
+    def boolean(self, name: str) -> bool:
         return self.text(name) == "true"
 
-    def words(self, name: str) -> list[str]:
-        return [word.strip() for word in self.text(name).split(",") if word.strip()]
+    def csv_items(self, name: str) -> list[str]:
+        return _csv_items(self.text(name))
 
-    def put(self, name: str, value: str) -> None:
-        """Set a key from inside: what the central system answered to a boot, for one."""
+    def set(self, name: str, value: str) -> None:
+        """Set a key that the station itself changes, such as HeartbeatInterval by the answer to a BootNotification."""
         self._keys[name.lower()].value = value
 
-    def name_of(self, name: str) -> str:
-        """Return the key's own spelling; "" if there is none."""
+    def canonical_name(self, name: str) -> str:
+        """Return the key's own spelling, "" if it is unknown."""
         key = self._keys.get(name.lower())
         return key.name if key else ""
 
     def change(self, name: str, value: str) -> str:
-        """Write a key as ChangeConfiguration does (OCPP 1.6 §5.3) and return the status."""
+        """Apply a ChangeConfiguration (OCPP 1.6 §5.3) and return its status."""
         key = self._keys.get(name.lower())
         if key is None:
             return "NotSupported"
-        if key.fits is None or not key.fits(value):
+        if key.is_valid is None or not key.is_valid(value):
             return "Rejected"
-        if _is_flag(value):
+        if _is_boolean(value):
             value = value.lower()
         if key.needs_reboot:
-            key.next_value = value
+            key.pending_value = value
             return "RebootRequired"
         if key.value is not None:
             key.value = value
         return "Accepted"
 
-    def reboot(self) -> None:
-        """Take over what waited for a reboot."""
+    def apply_pending(self) -> None:
+        """Make pending values current, as a reboot does."""
         for key in self._keys.values():
-            if key.next_value is not None:
-                key.value, key.next_value = key.next_value, None
+            if key.pending_value is not None:
+                key.value, key.pending_value = key.pending_value, None
 
-    def shown(self, names: Iterable[str]) -> tuple[list[Shown], list[str]]:
-        """Return the keys asked for, all of them if none is named, and the names that are unknown."""
-        wanted = list(names) or [key.name for key in self._keys.values()]
-        known = [self._keys[name.lower()] for name in wanted if name.lower() in self._keys]
-        unknown = [name for name in wanted if name.lower() not in self._keys]
-        return [Shown(key.name, key.is_readonly, key.value) for key in known], unknown
+    def find(self, names: Iterable[str]) -> tuple[list[Key], list[str]]:
+        """Return the named keys, all keys if none is named, and the unknown names (OCPP 1.6 §5.8)."""
+        requested = list(names) or [key.name for key in self._keys.values()]
+        known = [self._keys[name.lower()] for name in requested if name.lower() in self._keys]
+        unknown = [name for name in requested if name.lower() not in self._keys]
+        return known, unknown
 
 
-def _is_flag(value: str) -> bool:
+def _csv_items(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _is_boolean(value: str) -> bool:
     return value.lower() in ("true", "false")
 
 
@@ -100,12 +96,12 @@ def _number(minimum: int, maximum: int = 10**7) -> Callable[[str], bool]:
 
 
 def _are_measurands(value: str) -> bool:
-    words = [word.strip() for word in value.split(",") if word.strip()]
-    return len(words) <= len(MEASURANDS) and all(word in MEASURANDS for word in words)
+    measurands = _csv_items(value)
+    return len(measurands) <= len(MEASURANDS) and all(measurand in MEASURANDS for measurand in measurands)
 
 
 def _is_authorization_key(value: str) -> bool:
-    """16 to 20 bytes as hexadecimal digits, or as much text (OCPP-J 1.6 §6.2.2)."""
+    """Accept 16 to 40 printable characters: text, or 16 to 20 bytes in hexadecimal (OCPP-J 1.6 §6.2.2)."""
     return 16 <= len(value) <= 40 and value.isprintable()
 
 
@@ -120,9 +116,9 @@ def _keys(hardware: Hardware) -> list[Key]:
     register = "Energy.Active.Import.Register"
     rotation = ",".join(f"{number}.RST" for number in range(1, hardware.connectors + 1))
     return [
-        Key("AllowOfflineTxForUnknownId", "false", _is_flag),
-        Key("AuthorizationCacheEnabled", "true", _is_flag),
-        Key("AuthorizeRemoteTxRequests", "true", _is_flag),
+        Key("AllowOfflineTxForUnknownId", "false", _is_boolean),
+        Key("AuthorizationCacheEnabled", "true", _is_boolean),
+        Key("AuthorizeRemoteTxRequests", "true", _is_boolean),
         Key("BlinkRepeat", "3", _number(0, 100)),
         Key("ClockAlignedDataInterval", "0", _number(0, 86_400)),
         Key("ConnectionTimeOut", "120", _number(1, 3600)),
@@ -131,8 +127,8 @@ def _keys(hardware: Hardware) -> list[Key]:
         Key("GetConfigurationMaxKeys", str(MAX_KEYS)),
         Key("HeartbeatInterval", "300", _number(1, 86_400)),
         Key("LightIntensity", "80", _number(0, 100)),
-        Key("LocalAuthorizeOffline", "true", _is_flag),
-        Key("LocalPreAuthorize", "false", _is_flag),
+        Key("LocalAuthorizeOffline", "true", _is_boolean),
+        Key("LocalPreAuthorize", "false", _is_boolean),
         Key("MeterValuesAlignedData", register, _are_measurands),
         Key("MeterValuesAlignedDataMaxLength", str(len(MEASURANDS))),
         Key("MeterValuesSampledData", ",".join(sampled), _are_measurands),
@@ -141,8 +137,8 @@ def _keys(hardware: Hardware) -> list[Key]:
         Key("MinimumStatusDuration", "0", _number(0, 3600)),
         Key("NumberOfConnectors", str(hardware.connectors)),
         Key("ResetRetries", "1", _number(0, 10)),
-        Key("StopTransactionOnEVSideDisconnect", "true", _is_flag),
-        Key("StopTransactionOnInvalidId", "true", _is_flag),
+        Key("StopTransactionOnEVSideDisconnect", "true", _is_boolean),
+        Key("StopTransactionOnInvalidId", "true", _is_boolean),
         Key("StopTxnAlignedData", "", _are_measurands),
         Key("StopTxnAlignedDataMaxLength", str(len(MEASURANDS))),
         Key("StopTxnSampledData", register, _are_measurands),
@@ -151,22 +147,22 @@ def _keys(hardware: Hardware) -> list[Key]:
         Key("SupportedFeatureProfilesMaxLength", "6"),
         Key("TransactionMessageAttempts", "3", _number(1, 100)),
         Key("TransactionMessageRetryInterval", "1", _number(0, 3600)),
-        Key("UnlockConnectorOnEVSideDisconnect", "true", _is_flag),
+        Key("UnlockConnectorOnEVSideDisconnect", "true", _is_boolean),
         Key("WebSocketPingInterval", "60", _number(0, 86_400), needs_reboot=True),
-        Key("LocalAuthListEnabled", "true", _is_flag),
-        Key("LocalAuthListMaxLength", "1000"),
-        Key("SendLocalListMaxLength", "100"),
+        Key("LocalAuthListEnabled", "true", _is_boolean),
+        Key("LocalAuthListMaxLength", str(local_list.MAX_LENGTH)),
+        Key("SendLocalListMaxLength", str(local_list.SEND_MAX_LENGTH)),
         Key("ReserveConnectorZeroSupported", "true"),
-        Key("ChargeProfileMaxStackLevel", "8"),
+        Key("ChargeProfileMaxStackLevel", str(charging_profiles.MAX_STACK_LEVEL)),
         Key("ChargingScheduleAllowedChargingRateUnit", "Current,Power"),
-        Key("ChargingScheduleMaxPeriods", "24"),
+        Key("ChargingScheduleMaxPeriods", str(charging_profiles.MAX_PERIODS)),
         Key("ConnectorSwitch3to1PhaseSupported", "false"),
-        Key("MaxChargingProfilesInstalled", "20"),
+        Key("MaxChargingProfilesInstalled", str(charging_profiles.MAX_PROFILES)),
         Key("AdditionalRootCertificateCheck", "false"),
         Key("AuthorizationKey", None, _is_authorization_key),
         Key("CertificateSignedMaxChainSize", "10000"),
-        Key("CertificateStoreMaxLength", "5"),
+        Key("CertificateStoreMaxLength", str(certificates.MAX_CERTIFICATES)),
         Key("CpoName", "", lambda value: len(value) <= 50),
-        # Over the plain sockets of the simulator there is nothing above Basic passwords, and no way down.
+        # Read-only: the simulator has no TLS, so HTTP Basic is the highest profile that it supports.
         Key("SecurityProfile", "0"),
     ]

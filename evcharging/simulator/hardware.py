@@ -1,4 +1,4 @@
-"""The models of charge points that are simulated."""
+"""The charge point models that are simulated."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ VOLTAGE = 230.0
 
 
 class Hardware(NamedTuple):
-    """What a model is built of."""
+    """A charge point model; `max_power_w` is per connector."""
 
     model: str
     is_dc: bool
@@ -16,7 +16,7 @@ class Hardware(NamedTuple):
 
     @property
     def watts_per_ampere(self) -> float:
-        """What a limit in amperes means: of each of three phases, or of a direct current at 400 V."""
+        """Power per ampere of a charging limit: on three phases of 230 V, or direct current at 400 V."""
         return 400.0 if self.is_dc else 3 * VOLTAGE
 
 
@@ -25,5 +25,5 @@ DC = Hardware("Column 150", True, 1, 150_000.0)
 
 
 def hardware_of(number: int) -> Hardware:
-    """Return the model of a station: every third is a fast charger."""
+    """Return the model of a station by its number: every third is a DC fast charger."""
     return DC if number % 3 == 0 else AC

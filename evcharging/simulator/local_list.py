@@ -7,7 +7,7 @@ MAX_LENGTH, SEND_MAX_LENGTH = 1000, 100
 
 
 class LocalList:
-    """Tags that the central system sent to be known offline; they go before the cache. Version 0 is an empty list."""
+    """The local authorization list, which takes precedence over the cache. Version 0 means that it is empty."""
 
     def __init__(self) -> None:
         self.version = 0
@@ -17,7 +17,10 @@ class LocalList:
         return self._entries.get(id_tag.casefold())
 
     def update(self, version: int, update_type: str, entries: Iterable[dict[str, Any]]) -> str:
-        """Apply SendLocalList (OCPP 1.6 §5.15) whole or not at all; in a differential, no info means remove."""
+        """Apply a SendLocalList whole or not at all and return its status (OCPP 1.6 §5.15).
+
+        In a differential update an entry without `id_tag_info` removes the tag.
+        """
         entries = list(entries)
         tags = [entry["id_tag"].casefold() for entry in entries]
         if version <= 0 or len(entries) > SEND_MAX_LENGTH or len(set(tags)) != len(tags):
@@ -41,7 +44,7 @@ class LocalList:
 
 
 class AuthorizationCache:
-    """What the central system last answered about tags."""
+    """The idTagInfo that the central system last sent for each tag."""
 
     def __init__(self) -> None:
         self._entries: dict[str, dict[str, Any]] = {}
@@ -49,11 +52,8 @@ class AuthorizationCache:
     def info(self, id_tag: str) -> dict[str, Any] | None:
         return self._entries.get(id_tag.casefold())
 
-    def learn(self, id_tag: str, info: dict[str, Any]) -> None:
+    def store(self, id_tag: str, info: dict[str, Any]) -> None:
         self._entries[id_tag.casefold()] = info
 
     def clear(self) -> None:
         self._entries.clear()
-
-    def __len__(self) -> int:
-        return len(self._entries)

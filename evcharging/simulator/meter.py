@@ -1,4 +1,4 @@
-"""Vehicle and meter: power that follows a charging curve, and a register that is its integral."""
+"""Vehicle and meter: power follows a charging curve, and the register is its integral."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any
 from evcharging.simulator.hardware import VOLTAGE, Hardware
 
 STEP_S = 10.0
+"""Integration step."""
 TAPER_FROM_PERCENT = 80.0
 
 Sample = dict[str, str]
@@ -20,7 +21,7 @@ MEASURANDS = (
 
 @dataclass
 class Vehicle:
-    """A plugged-in car: full power up to 80 %, then less and less."""
+    """A plugged-in vehicle: full power up to 80 % state of charge, then falling linearly, to 5 % at least."""
 
     capacity_wh: float
     max_power_w: float
@@ -36,8 +37,8 @@ class Vehicle:
         return self.max_power_w * max(taper, 0.05)
 
 
-def some_vehicle(random: Random, hardware: Hardware) -> Vehicle:
-    """Return a car that comes to such a charge point."""
+def random_vehicle(random: Random, hardware: Hardware) -> Vehicle:
+    """Return a vehicle of a capacity, power and state of charge typical for the charge point."""
     capacity_wh = random.choice((42_000, 58_000, 64_000, 77_000, 82_000))
     if hardware.is_dc:
         return Vehicle(capacity_wh, random.choice((80_000, 110_000, 135_000)), random.uniform(8, 35))
@@ -45,7 +46,7 @@ def some_vehicle(random: Random, hardware: Hardware) -> Vehicle:
 
 
 class Meter:
-    """A connector's energy meter; its register only rises. `power_w` is the mean of the latest interval."""
+    """A connector's energy meter; its register never decreases. `power_w` is the mean of the latest interval."""
 
     def __init__(self, register_wh: float, hardware: Hardware, random: Random) -> None:
         self.register_wh = register_wh
@@ -53,11 +54,14 @@ class Meter:
         self._hardware, self._random = hardware, random
 
     @property
-    def whole_wh(self) -> int:
+    def register_whole_wh(self) -> int:
         return int(self.register_wh)
 
     def charge(self, vehicle: Vehicle, limit_w: Callable[[float], float], seconds: float) -> None:
-        """Let energy flow for some time; car and charge point limit the power, and `limit_w` by seconds from now."""
+        """Add the energy of some seconds; vehicle, charge point and charging profiles limit the power.
+
+        :param limit_w: returns the charging profiles' limit at an offset in seconds from now.
+        """
         energy_wh = 0.0
         remaining_s = seconds
         while remaining_s > 0:
@@ -72,7 +76,7 @@ class Meter:
         self.power_w = energy_wh * 3600 / seconds if seconds > 0 else 0.0
 
     def sampled(self, measurands: Iterable[str], vehicle: Vehicle | None, context: str) -> list[Sample]:
-        """Return sampled values (OCPP 1.6 §7.43), in the order of `measurands`."""
+        """Return SampledValues (OCPP 1.6 §7.43) in the order of `measurands`; one that the meter lacks is left out."""
         values: list[Sample] = []
         for measurand in measurands:
             values += self._values(measurand, vehicle)
@@ -81,7 +85,7 @@ class Meter:
     def _values(self, measurand: str, vehicle: Vehicle | None) -> list[Sample]:
         match measurand:
             case "Energy.Active.Import.Register":
-                return [_value(measurand, str(self.whole_wh), "Wh")]
+                return [_value(measurand, str(self.register_whole_wh), "Wh")]
             case "Power.Active.Import":
                 return [_value(measurand, f"{self.power_w:.1f}", "W")]
             case "Power.Offered":

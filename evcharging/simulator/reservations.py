@@ -1,4 +1,4 @@
-"""Reservations: a connector, or any of the station's, that is kept for a tag until a time (OCPP 1.6 §5.13)."""
+"""Reservations of a connector, or of any connector, for an id tag until a time (OCPP 1.6 §5.13)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,23 +8,25 @@ from evcharging.simulator.times import now
 
 @dataclass(frozen=True)
 class Reservation:
-    """Connector 0 is any connector. `parent_id_tag` is "" where the central system gave none."""
+    """One reservation; connector 0 is any connector of the station."""
 
     reservation_id: int
     connector_id: int
     id_tag: str
-    parent_id_tag: str
     expires_at: datetime
+
+    def is_for(self, id_tag: str) -> bool:
+        return self.id_tag.casefold() == id_tag.casefold()
 
 
 class Reservations:
-    """One station's reservations; an expired one is as none."""
+    """One station's reservations; expired ones are not returned."""
 
     def __init__(self) -> None:
         self._by_id: dict[int, Reservation] = {}
 
-    def put(self, reservation: Reservation) -> None:
-        """Keep it; one of the same id is replaced."""
+    def add(self, reservation: Reservation) -> None:
+        """Add a reservation, or replace the one with its id."""
         self._by_id[reservation.reservation_id] = reservation
 
     def cancel(self, reservation_id: int) -> Reservation | None:
@@ -39,10 +41,10 @@ class Reservations:
         return next((reservation for reservation in current if reservation.connector_id == connector_id), None)
 
     def use(self, connector_id: int, id_tag: str) -> int | None:
-        """Take the reservation that a start of this tag on this connector fulfils; return its id."""
+        """Remove the reservation that a start of this tag on this connector uses; return its id."""
         for number in (connector_id, 0):
             reservation = self.of_connector(number)
-            if reservation is not None and reservation.id_tag.casefold() == id_tag.casefold():
+            if reservation is not None and reservation.is_for(id_tag):
                 self.cancel(reservation.reservation_id)
                 return reservation.reservation_id
         return None

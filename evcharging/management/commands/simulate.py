@@ -1,4 +1,4 @@
-"""manage.py simulate: charge points that plug in, charge and leave, against any central system."""
+"""manage.py simulate: charge points that run charging sessions at any OCPP 1.6 central system."""
 
 import asyncio
 import logging
@@ -13,10 +13,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from evcharging.simulator.life import SESSION_S, Plan
+from evcharging.simulator.identities import id_tag_of, identity_of
+from evcharging.simulator.plan import SESSION_S, Plan
+from evcharging.simulator.run_statistics import RunStatistics
 from evcharging.simulator.runner import Unreachable, check_reachable, simulate
-from evcharging.simulator.station import id_tag_of, identity_of
-from evcharging.simulator.tally import Tally
 from id_tags.services.tags import import_id_tag
 from stations.models import RegistrationStatus
 from stations.passwords import hash_password
@@ -27,42 +27,54 @@ MAX_STATIONS = 9999
 
 
 class Command(BaseCommand):
-    help = "Simulate charge points (SIM-0001 …) that charge at a central system; exits with 1 after any error."
+    help = "Simulate charge points (SIM-0001 …) at a central system; exits with 1 if any error occurred."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--url", default=_own_url(), help="where charge points connect, without the identity (%(default)s)"
-        )
-        parser.add_argument("--stations", type=int, default=1, metavar="N", help="how many (%(default)s)")
-        parser.add_argument(
-            "--sessions", type=int, default=1, metavar="K", help="sessions of each, one after the other (%(default)s)"
+            "--url", default=_own_url(), help="WebSocket URL of the central system, without the identity (%(default)s)"
         )
         parser.add_argument(
-            "--duration", type=float, metavar="SECONDS", help="instead: as many sessions as fit into so long"
+            "--stations", type=int, default=1, metavar="N", help="number of charge points (%(default)s)"
+        )
+        parser.add_argument(
+            "--sessions",
+            type=int,
+            default=1,
+            metavar="K",
+            help="sessions of each charge point, one after another (%(default)s)",
+        )
+        parser.add_argument(
+            "--duration", type=float, metavar="SECONDS", help="run sessions for so long, instead of --sessions"
         )
         parser.add_argument(
             "--speed",
             type=float,
             default=SESSION_S / 15,
             metavar="FACTOR",
-            help="simulated seconds per second (%(default)g: a session of half an hour takes 15 s); it is less where "
-            "the sessions of the run before have only just ended, so that none overlap",
+            help="simulated seconds per second (%(default)g: a session of half an hour takes 15 s); lower where "
+            "sessions would otherwise overlap those of the run before",
         )
-        parser.add_argument("--seed", type=int, help="the same number makes the same vehicles")
-        parser.add_argument("--password", default="", help="HTTP Basic password of every station; also registered")
         parser.add_argument(
-            "--keep-connected", action="store_true", help="afterwards stay and answer commands until Ctrl-C"
+            "--seed", type=int, help="seed of the random numbers; the same seed simulates the same vehicles"
+        )
+        parser.add_argument(
+            "--password", default="", help="HTTP Basic password of every charge point; also registered"
+        )
+        parser.add_argument(
+            "--keep-connected",
+            action="store_true",
+            help="stay connected after the sessions and answer commands until Ctrl-C",
         )
         parser.add_argument(
             "--no-register",
             action="store_true",
-            help="for another system: stations and tags (SIM-TAG-0001 …) are not put into the configured database",
+            help="for another central system: do not add stations and id tags (SIM-TAG-0001 …) to our database",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run.
+        """Run the simulation.
 
-        :raises CommandError: nobody listens, or anything went otherwise than it should.
+        :raises CommandError: the URL is unreachable, an option is invalid, or an error occurred during the run.
         """
         logging.getLogger("evcharging.simulator").setLevel(
             logging.DEBUG if logging.getLogger().isEnabledFor(logging.DEBUG) else logging.CRITICAL
@@ -72,13 +84,13 @@ class Command(BaseCommand):
             asyncio.run(check_reachable(plan.url))
             if not options["no_register"]:
                 self._register(plan)
-            tally = asyncio.run(self._simulate(plan))
+            statistics = asyncio.run(self._simulate(plan))
         except Unreachable as error:
             raise CommandError(str(error)) from None
-        self._judge(tally)
+        self._check_errors(statistics)
 
     def _register(self, plan: Plan) -> None:
-        """Make the stations and their tags known and accepted."""
+        """Add the stations and their id tags to the database, accepted; a database error is only reported."""
         now = timezone.now()
         try:
             with transaction.atomic():
@@ -93,28 +105,30 @@ class Command(BaseCommand):
                     import_id_tag(id_tag=id_tag_of(number), note="Simulated")
         except DatabaseError as error:
             reason = " ".join(str(error).split())
-            self.stderr.write(f"not registered, for the database cannot be used (--no-register says so): {reason}")
+            self.stderr.write(
+                f"stations not registered: the database is not available (--no-register skips this): {reason}"
+            )
         finally:
             connection.close()
-            settings.EMBEDDED_SERVERS.release()  # a long run must not keep them when the system is stopped
+            settings.EMBEDDED_SERVERS.release()  # otherwise they would run until this command ends
 
-    async def _simulate(self, plan: Plan) -> Tally:
+    async def _simulate(self, plan: Plan) -> RunStatistics:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
         def on_signal(number: int) -> None:
-            loop.remove_signal_handler(number)  # a second one ends us at once
+            loop.remove_signal_handler(number)  # the default handler ends the process on a second signal
             stop.set()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, on_signal, number)
-        return await simulate(plan, self._say, stop)
+        return await simulate(plan, self._write_line, stop)
 
-    def _say(self, line: str) -> None:
+    def _write_line(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
 
-    def _judge(self, tally: Tally) -> None:
-        lines = tally.error_lines()
+    def _check_errors(self, statistics: RunStatistics) -> None:
+        lines = statistics.error_lines()
         if not lines:
             return
         for line in lines[1:MAX_ERRORS]:
@@ -125,9 +139,9 @@ class Command(BaseCommand):
 
 
 def _plan(options: dict[str, Any]) -> Plan:
-    """Return what the options say.
+    """Build the plan from the options.
 
-    :raises CommandError: one of them makes no sense.
+    :raises CommandError: an option is invalid.
     """
     _check(options)
     return Plan(
@@ -139,7 +153,7 @@ def _plan(options: dict[str, Any]) -> Plan:
         seed=options["seed"],
         password=options["password"],
         keep_connected=options["keep_connected"],
-        memory=settings.DATA_DIR / "simulator",
+        state_dir=settings.DATA_DIR / "simulator",
     )
 
 

@@ -6,15 +6,15 @@ from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action, AvailabilityStatus, ResetStatus, UnlockStatus
 
-from evcharging.simulator.commands.base import CommandSet
+from evcharging.simulator.commands.handlers import CommandHandlers
 
 
-class AvailabilityCommands(CommandSet):
-    """What takes connectors, or all of the station, out of service and back."""
+class AvailabilityHandlers(CommandHandlers):
+    """Availability of connectors and of the whole station."""
 
     @on(Action.change_availability)
     def change_availability(self, connector_id: int, type: str, **_: Any) -> call_result.ChangeAvailability:
-        """OCPP 1.6 §5.2: what charges goes on, and is unavailable after it."""
+        """OCPP 1.6 §5.2: a session in progress continues, and its connector is unavailable after it."""
         station = self.station
         if connector_id and connector_id not in station.connectors:
             return call_result.ChangeAvailability(AvailabilityStatus.rejected)
@@ -22,18 +22,18 @@ class AvailabilityCommands(CommandSet):
         if connector_id == 0:
             station.is_operative = is_operative
             connectors = list(station.connectors.values())
-            self.afterwards(lambda: station.tell_status(0))
+            self.after_answer(lambda: station.send(station.status_notification(0)))
         else:
             connectors = [station.connectors[connector_id]]
         for connector in connectors:
             connector.is_operative = is_operative
-        self.afterwards(self.rest_all)
+        self.after_answer(self.station.set_idle_statuses)
         busy = not is_operative and any(connector.session for connector in connectors)
         return call_result.ChangeAvailability(AvailabilityStatus.scheduled if busy else AvailabilityStatus.accepted)
 
     @on(Action.unlock_connector)
     def unlock_connector(self, connector_id: int, **_: Any) -> call_result.UnlockConnector:
-        """OCPP 1.6 §5.18: what charges there is stopped first."""
+        """OCPP 1.6 §5.18: a session on the connector is stopped first."""
         connector = self.station.connectors.get(connector_id)
         if connector is None:
             return call_result.UnlockConnector(UnlockStatus.not_supported)
@@ -43,8 +43,8 @@ class AvailabilityCommands(CommandSet):
 
     @on(Action.reset)
     def reset(self, type: str, **_: Any) -> call_result.Reset:
-        """OCPP 1.6 §5.14: a soft reset tells what it stops before it, a hard one after it."""
-        self.afterwards(self._reset_soft if type == "Soft" else self._reset_hard)
+        """OCPP 1.6 §5.14: a soft reset sends the StopTransactions before the reboot, a hard one after it."""
+        self.after_answer(self._reset_soft if type == "Soft" else self._reset_hard)
         return call_result.Reset(ResetStatus.accepted)
 
     async def _reset_soft(self) -> None:
@@ -56,7 +56,7 @@ class AvailabilityCommands(CommandSet):
         await self.station.reconnect(is_boot=True)
 
     async def _reset_hard(self) -> None:
-        # Nothing is awaited before the connection is left, so what the sessions have to tell waits for the next one.
+        # Nothing is awaited before reconnect() marks the station offline, so the StopTransactions wait in the outbox.
         for session in self.station.sessions():
             session.stop("HardReset")
         await self.station.reconnect(is_boot=True)

@@ -1,11 +1,9 @@
 """InstallCertificate, GetInstalledCertificateIds, DeleteCertificate and CertificateSigned (security white paper)."""
 
-from dataclasses import asdict
 from typing import Any
 
 from ocpp.routing import on
 from ocpp.v16 import call_result
-from ocpp.v16.datatypes import CertificateHashData
 from ocpp.v16.enums import (
     Action,
     CertificateSignedStatus,
@@ -15,11 +13,11 @@ from ocpp.v16.enums import (
 )
 
 from evcharging.simulator.certificates import CertificateHash
-from evcharging.simulator.commands.base import CommandSet
+from evcharging.simulator.commands.handlers import CommandHandlers
 
 
-class CertificateCommands(CommandSet):
-    """The store of certificates."""
+class CertificateHandlers(CommandHandlers):
+    """The certificate store."""
 
     @on(Action.install_certificate)
     def install_certificate(self, certificate_type: str, certificate: str, **_: Any) -> call_result.InstallCertificate:
@@ -31,7 +29,7 @@ class CertificateCommands(CommandSet):
         names = self.station.certificates.installed(certificate_type)
         if not names:
             return call_result.GetInstalledCertificateIds(GetInstalledCertificateStatus.not_found)
-        data = [asdict(CertificateHashData(*name)) for name in names]  # type: ignore[arg-type]
+        data = [name._asdict() for name in names]
         return call_result.GetInstalledCertificateIds(GetInstalledCertificateStatus.accepted, data)
 
     @on(Action.delete_certificate)
@@ -41,5 +39,5 @@ class CertificateCommands(CommandSet):
 
     @on(Action.certificate_signed)
     def certificate_signed(self, certificate_chain: str, **_: Any) -> call_result.CertificateSigned:
-        status = self.station.certificates.take_signed(certificate_chain)
+        status = self.station.certificates.accept_signed(certificate_chain)
         return call_result.CertificateSigned(CertificateSignedStatus(status))

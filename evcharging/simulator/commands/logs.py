@@ -1,4 +1,4 @@
-"""GetDiagnostics and GetLog: nothing is uploaded, but everything is reported."""
+"""GetDiagnostics and GetLog: no file is uploaded, only the progress is reported."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,53 +8,46 @@ from ocpp.routing import on
 from ocpp.v16 import call, call_result
 from ocpp.v16.enums import Action, DiagnosticsStatus, LogStatus, UploadLogStatus
 
-from evcharging.simulator.commands.base import CommandSet
-from evcharging.simulator.commands.firmware import STEP_S, can_reach
+from evcharging.simulator.commands.handlers import CommandHandlers
+from evcharging.simulator.file_transfer import STEP_S, is_transferable
 from evcharging.simulator.times import now
 
 
-class LogCommands(CommandSet):
-    """One upload at a time; a newer order takes the place of one that is still under way."""
+class LogHandlers(CommandHandlers):
+    """One upload at a time, of diagnostics or a log."""
 
     @on(Action.get_diagnostics)
     def get_diagnostics(self, location: str, **_: Any) -> call_result.GetDiagnostics:
-        """OCPP 1.6 §5.9."""
-        self._cancel_upload()
-        status = DiagnosticsStatus
-        last = status.uploaded if can_reach(location) else status.upload_failed
-        self.afterwards(lambda: self._begin_upload((status.uploading, last), call.DiagnosticsStatusNotification))
+        """OCPP 1.6 §5.9; cancels the upload in progress."""
+        self.station.log_upload.cancel()
+        is_possible = is_transferable(location)
+        last = DiagnosticsStatus.uploaded if is_possible else DiagnosticsStatus.upload_failed
+        self.after_answer(
+            lambda: self._upload((DiagnosticsStatus.uploading, last), call.DiagnosticsStatusNotification)
+        )
         return call_result.GetDiagnostics(self._file_name("diagnostics"))
 
     @on(Action.get_log)
     def get_log(self, log: dict[str, Any], log_type: str, request_id: int, **_: Any) -> call_result.GetLog:
-        """Security white paper N01."""
-        was_busy = self._cancel_upload()
-        self.station.log_request_id = request_id
-        status = UploadLogStatus
-        last = status.uploaded if can_reach(log["remote_location"]) else status.upload_failure
-        self.afterwards(
-            lambda: self._begin_upload(
-                (status.uploading, last), lambda word: call.LogStatusNotification(word, request_id)
-            )
-        )
+        """Security white paper N01; cancels the upload in progress."""
+        was_busy = self.station.log_upload.cancel()
+        self.station.log_upload.request_id = request_id
+        is_possible = is_transferable(log["remote_location"])
+        last = UploadLogStatus.uploaded if is_possible else UploadLogStatus.upload_failure
+
+        def notification(status: UploadLogStatus) -> call.LogStatusNotification:
+            return call.LogStatusNotification(status, request_id)
+
+        self.after_answer(lambda: self._upload((UploadLogStatus.uploading, last), notification))
         answer = LogStatus.accepted_canceled if was_busy else LogStatus.accepted
         return call_result.GetLog(answer, self._file_name(log_type))
 
     def _file_name(self, kind: str) -> str:
         return f"{kind}-{self.station.identity}-{now():%Y%m%dT%H%M%SZ}.log"
 
-    def _cancel_upload(self) -> bool:
-        upload = self.station.log_upload
-        if upload is None or upload.done():
-            return False
-        upload.cancel()
-        return True
-
-    async def _begin_upload(self, words: tuple[Any, ...], notification: Callable[[Any], Any]) -> None:
-        self.station.log_upload = self.station.spawn(self._upload(words, notification))
-
-    async def _upload(self, words: tuple[Any, ...], notification: Callable[[Any], Any]) -> None:
-        for word in words:
-            await self.station.online()
-            await self.station.tell(notification(word))
+    async def _upload(self, statuses: tuple[Any, ...], notification: Callable[[Any], Any]) -> None:
+        self.station.log_upload.begin()
+        for status in statuses:
+            await self.station.wait_online()
+            await self.station.send(notification(status))
             await asyncio.sleep(STEP_S)

@@ -6,14 +6,15 @@ from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action, RemoteStartStopStatus
 
-from evcharging.simulator.commands.base import CommandSet
-from evcharging.simulator.meter import some_vehicle
+from evcharging.simulator.commands.handlers import CommandHandlers
+from evcharging.simulator.meter import random_vehicle
 from evcharging.simulator.session import Session
-from evcharging.simulator.times import Pace, now
+from evcharging.simulator.session_clock import SessionClock
+from evcharging.simulator.times import now
 
 
-class RemoteCommands(CommandSet):
-    """Sessions that the central system starts and stops; they live in real time."""
+class RemoteHandlers(CommandHandlers):
+    """Sessions that the central system starts, which run in real time, and stops."""
 
     @on(Action.remote_start_transaction)
     def remote_start_transaction(
@@ -23,7 +24,7 @@ class RemoteCommands(CommandSet):
         charging_profile: dict[str, Any] | None = None,
         **_: Any,
     ) -> call_result.RemoteStartTransaction:
-        """OCPP 1.6 §5.11: on the connector named or any free one, with a profile for this transaction alone."""
+        """OCPP 1.6 §5.11: on the named connector or any free one; the profile must be a TxProfile without an id."""
         station = self.station
         free = station.free_connectors(id_tag)
         connector = next((c for c in free if connector_id in (None, c.number)), None)
@@ -36,11 +37,11 @@ class RemoteCommands(CommandSet):
             station,
             connector,
             id_tag,
-            pace=Pace(now(), 1.0),
-            vehicle=some_vehicle(station.random, station.hardware),
+            clock=SessionClock(now(), 1.0),
+            vehicle=random_vehicle(station.random, station.hardware),
             profile=charging_profile,
         )
-        self.afterwards(session.run)
+        self.after_answer(session.run)
         return call_result.RemoteStartTransaction(RemoteStartStopStatus.accepted)
 
     @on(Action.remote_stop_transaction)

@@ -6,12 +6,12 @@ from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action, ChargingProfileStatus, ClearChargingProfileStatus, GetCompositeScheduleStatus
 
-from evcharging.simulator.commands.base import CommandSet
-from evcharging.simulator.times import now, text
+from evcharging.simulator.commands.handlers import CommandHandlers
+from evcharging.simulator.times import format_time, now
 
 
-class SmartChargingCommands(CommandSet):
-    """What limits the power; sessions that run follow at their next sample."""
+class SmartChargingHandlers(CommandHandlers):
+    """Charging profiles; a session in progress applies a change from its next sample on."""
 
     @on(Action.set_charging_profile)
     def set_charging_profile(
@@ -39,15 +39,15 @@ class SmartChargingCommands(CommandSet):
     def get_composite_schedule(
         self, connector_id: int, duration: int, charging_rate_unit: str = "W", **_: Any
     ) -> call_result.GetCompositeSchedule:
-        """OCPP 1.6 §5.7; in a session it begins at the session's own time."""
+        """OCPP 1.6 §5.7; during a session the schedule begins at the session clock's time."""
         station = self.station
         if connector_id and connector_id not in station.connectors:
             return call_result.GetCompositeSchedule(GetCompositeScheduleStatus.rejected)
         connector = station.connectors.get(connector_id)
         session = connector.session if connector else None
-        begin = session.pace.at if session else now()
+        begin = session.clock.now if session else now()
         began_at = session.began_at if session else begin
         schedule = station.profiles.composite(connector_id, begin, duration, charging_rate_unit, began_at)
         return call_result.GetCompositeSchedule(
-            GetCompositeScheduleStatus.accepted, connector_id, text(begin), schedule
+            GetCompositeScheduleStatus.accepted, connector_id, format_time(begin), schedule
         )

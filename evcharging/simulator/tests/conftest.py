@@ -1,39 +1,42 @@
-"""A small central system, and stations that stay with it while a test sends commands."""
+"""Fixtures: a minimal central system, and stations connected to it while a test sends commands."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from evcharging.simulator.life import Plan
+from evcharging.simulator.plan import Plan
+from evcharging.simulator.run_statistics import RunStatistics
 from evcharging.simulator.runner import simulate
-from evcharging.simulator.tally import Tally
+from evcharging.simulator.tests.certificates import Authority, certificate_of
 from evcharging.simulator.tests.csms import Csms
-
-Run = Callable[..., Awaitable["Running"]]
 
 
 class Running:
-    """A run in the background; `end` stops it and returns what happened."""
+    """A simulation in the background; `end` stops it and returns its statistics."""
 
     def __init__(self, plan: Plan) -> None:
         self.lines: list[str] = []
         self._stop = asyncio.Event()
         self._task = asyncio.create_task(simulate(plan, self.lines.append, self._stop))
 
-    async def end(self) -> Tally:
+    async def end(self) -> RunStatistics:
         self._stop.set()
         return await self.finished()
 
-    async def clear(self) -> None:
-        """End it whatever became of it; a failure is that of its test alone."""
+    async def discard(self) -> None:
+        """Stop the run and ignore its outcome."""
         self._stop.set()
         await asyncio.wait({self._task}, timeout=30)
 
-    async def finished(self) -> Tally:
+    async def finished(self) -> RunStatistics:
         async with asyncio.timeout(30):
             return await self._task
+
+
+Run = Callable[..., Running]
 
 
 @pytest.fixture
@@ -43,8 +46,8 @@ async def csms() -> AsyncIterator[Csms]:
 
 
 @pytest.fixture
-async def run(csms: Csms) -> AsyncIterator[Callable[..., Running]]:
-    """Start a run of one station: run(sessions=1, …) as Plan says; ended after the test."""
+async def run(csms: Csms) -> AsyncIterator[Run]:
+    """Start a run of one station with the fields of a Plan, run(sessions=1, …); it is stopped after the test."""
     started: list[Running] = []
 
     def start(**plan: Any) -> Running:
@@ -54,14 +57,21 @@ async def run(csms: Csms) -> AsyncIterator[Callable[..., Running]]:
 
     yield start
     for running in started:
-        await running.clear()
+        await running.discard()
 
 
 @pytest.fixture
-async def station(csms: Csms, run: Callable[..., Running]) -> AsyncIterator[Running]:
-    """SIM-0001, with two connectors, booted and idle; no error may happen."""
+async def station(csms: Csms, run: Run) -> AsyncIterator[Running]:
+    """SIM-0001, with two connectors, online and idle; the test fails if an error is recorded."""
     running = run(keep_connected=True)
     await csms.booted()
     yield running
-    tally = await running.end()
-    assert tally.error_lines() == []
+    statistics = await running.end()
+    assert statistics.error_lines() == []
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """The key and the self-signed certificate of a test authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key, certificate_of(key.public_key(), key)

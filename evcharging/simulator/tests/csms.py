@@ -1,4 +1,4 @@
-"""A central system small enough to see through: it answers, checks every frame, and sends what a test says."""
+"""A minimal central system: it validates and answers every CALL, and sends the commands of a test."""
 
 import asyncio
 import base64
@@ -14,7 +14,7 @@ from websockets.asyncio.server import Request, Response, ServerConnection, serve
 
 from evcharging.ocpp16_schemas import request_error, response_error
 
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 
 Payload = dict[str, Any]
 
@@ -24,7 +24,7 @@ class CommandFailed(Exception):
 
 
 class Csms:
-    """One station's central system. `received` are the CALLs it sent, in order, as (action, payload)."""
+    """The central system of one station. `received` lists its CALLs in order, as (action, payload)."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -35,7 +35,7 @@ class Csms:
         self._numbers = itertools.count(1)
         self._transaction_ids = itertools.count(71)
         self._socket: ServerConnection | None = None
-        self._waiting: dict[str, tuple[str, asyncio.Future[Payload]]] = {}
+        self._pending: dict[str, tuple[str, asyncio.Future[Payload]]] = {}
         self._change = asyncio.Condition()
 
     @classmethod
@@ -49,7 +49,7 @@ class Csms:
             csms.url = f"ws://127.0.0.1:{port}/ocpp"
             yield csms
 
-    # What a test does
+    # Called by tests
 
     async def command(self, action: str, payload: Payload | None = None) -> Payload:
         """Send a CALL and return its CALLRESULT's payload.
@@ -60,9 +60,9 @@ class Csms:
         assert request_error(action, payload) is None
         unique_id = f"c{next(self._numbers)}"
         answered: asyncio.Future[Payload] = asyncio.get_running_loop().create_future()
-        self._waiting[unique_id] = (action, answered)
+        self._pending[unique_id] = (action, answered)
         await self.send(json.dumps([2, unique_id, action, payload]))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             return await answered
 
     async def send(self, text: str) -> None:
@@ -73,32 +73,32 @@ class Csms:
         assert self._socket is not None
         await self._socket.close(code)
 
-    async def call(self, action: str, fits: Callable[[Payload], bool] = lambda payload: True) -> Payload:
-        """Wait for a CALL that fits, and return it; what came until then is forgotten."""
+    async def call(self, action: str, matches: Callable[[Payload], bool] = lambda payload: True) -> Payload:
+        """Wait for a CALL that matches, return its payload, and remove it and all before it from `received`."""
         async with self._change:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 while True:
                     for number, (name, payload) in enumerate(self.received):
-                        if name == action and fits(payload):
+                        if name == action and matches(payload):
                             del self.received[: number + 1]
                             return payload
                     await self._change.wait()
 
     async def status(self, connector_id: int) -> str:
-        """Wait for a StatusNotification of a connector and return its word."""
+        """Wait for a StatusNotification of a connector and return its status."""
         payload = await self.call("StatusNotification", lambda payload: payload["connectorId"] == connector_id)
         return str(payload["status"])
 
-    async def words(self, action: str, count: int) -> list[str]:
-        """Wait for so many notifications of a progress and return their words."""
+    async def statuses(self, action: str, count: int) -> list[str]:
+        """Wait for `count` progress notifications and return their statuses."""
         return [(await self.call(action))["status"] for _ in range(count)]
 
     async def booted(self) -> None:
-        """Wait until the station has announced itself whole."""
+        """Wait for the BootNotification and the first Heartbeat: the station is online."""
         await self.call("BootNotification")
         await self.call("Heartbeat")
 
-    # What it does itself
+    # The server
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         header = request.headers.get("Authorization")
@@ -119,7 +119,7 @@ class Csms:
                     self.received.append((action, payload))
                     self._change.notify_all()
             else:
-                action, answered = self._waiting.pop(message[1])
+                action, answered = self._pending.pop(message[1])
                 if message[0] == 4:
                     answered.set_exception(CommandFailed(*message[2:4]))
                 else:
@@ -128,10 +128,10 @@ class Csms:
                     answered.set_result(message[2])
 
     def _answer(self, action: str, payload: Payload) -> Any:
-        """Return a CALLRESULT's payload, or the rest of a CALLERROR as a list."""
+        """Return a CALLRESULT's payload, or code, description and details of a CALLERROR as a list."""
         if action in self.answers:
-            given = self.answers[action]
-            return given(payload) if callable(given) else given
+            answer = self.answers[action]
+            return answer(payload) if callable(answer) else answer
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         accepted = {"idTagInfo": {"status": "Accepted"}}
         match action:

@@ -1,19 +1,21 @@
-"""Runs against a small central system: what is sent in which order, and what counts as an error."""
+"""Runs against a minimal central system: the order of messages, and what is recorded as an error."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from random import Random
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from evcharging.simulator.charge_point import ChargePoint
-from evcharging.simulator.tests.conftest import Running
+from evcharging.simulator.commands.route_map import route_map
+from evcharging.simulator.persistent_state import PersistentState
+from evcharging.simulator.run_statistics import RunStatistics
+from evcharging.simulator.station import Station
+from evcharging.simulator.tests.conftest import Run
 from evcharging.simulator.tests.csms import Csms, Payload
-
-Run = Callable[..., Running]
 
 OPERATIONS = {
     "CancelReservation", "CertificateSigned", "ChangeAvailability", "ChangeConfiguration", "ClearCache",
@@ -29,8 +31,8 @@ def payloads(csms: Csms, action: str) -> list[Payload]:
 
 
 async def test_session_goes_through_every_step(csms: Csms, run: Run) -> None:
-    tally = await run(sessions=1).finished()
-    assert tally.error_lines() == []
+    statistics = await run(sessions=1).finished()
+    assert statistics.error_lines() == []
     told = [
         f"{payload['status']} {payload['connectorId']}" if action == "StatusNotification" else action
         for action, payload in csms.received
@@ -42,8 +44,8 @@ async def test_session_goes_through_every_step(csms: Csms, run: Run) -> None:
     ]  # fmt: skip
     (start,), (stop,) = payloads(csms, "StartTransaction"), payloads(csms, "StopTransaction")
     assert start["idTag"] == "SIM-TAG-0001"
-    assert tally.sessions == 1
-    assert tally.energy_wh == stop["meterStop"] - start["meterStart"] > 1000
+    assert statistics.sessions == 1
+    assert statistics.energy_wh == stop["meterStop"] - start["meterStart"] > 1000
 
 
 async def test_register_rises_with_power_times_time(csms: Csms, run: Run) -> None:
@@ -67,8 +69,8 @@ async def test_register_rises_with_power_times_time(csms: Csms, run: Run) -> Non
 
 
 async def test_fast_charger_reports_the_state_of_charge_which_rises(csms: Csms, run: Run) -> None:
-    tally = await run(sessions=1, stations=3).finished()
-    assert tally.error_lines() == []
+    statistics = await run(sessions=1, stations=3).finished()
+    assert statistics.error_lines() == []
     fast = [
         [float(value["value"]) for value in reading["meterValue"][0]["sampledValue"] if value["measurand"] == "SoC"]
         for reading in payloads(csms, "MeterValues")
@@ -80,8 +82,8 @@ async def test_fast_charger_reports_the_state_of_charge_which_rises(csms: Csms, 
 
 
 async def test_sessions_take_turns_at_the_connectors_and_do_not_overlap(csms: Csms, run: Run) -> None:
-    tally = await run(sessions=3).finished()
-    assert tally.sessions == 3
+    statistics = await run(sessions=3).finished()
+    assert statistics.sessions == 3
     starts, stops = payloads(csms, "StartTransaction"), payloads(csms, "StopTransaction")
     assert [start["connectorId"] for start in starts] == [1, 2, 1]
     times = [message["timestamp"] for pair in zip(starts, stops, strict=True) for message in pair]
@@ -91,7 +93,7 @@ async def test_sessions_take_turns_at_the_connectors_and_do_not_overlap(csms: Cs
 
 async def test_next_run_goes_on_where_the_last_one_ended(csms: Csms, run: Run, tmp_path: Path) -> None:
     for _ in range(2):
-        assert (await run(sessions=2, memory=tmp_path).finished()).error_lines() == []
+        assert (await run(sessions=2, state_dir=tmp_path).finished()).error_lines() == []
     starts, stops = payloads(csms, "StartTransaction"), payloads(csms, "StopTransaction")
     times = [message["timestamp"] for pair in zip(starts, stops, strict=True) for message in pair]
     assert times == sorted(times)
@@ -107,34 +109,33 @@ async def test_same_seed_makes_the_same_vehicles(csms: Csms, run: Run) -> None:
 
 async def test_duration_bounds_the_run(csms: Csms, run: Run) -> None:
     began = asyncio.get_running_loop().time()
-    tally = await run(duration_s=3.0).finished()
+    statistics = await run(duration_s=3.0).finished()
     assert 3.0 <= asyncio.get_running_loop().time() - began < 6.0
-    assert tally.sessions >= 1
-    assert len(payloads(csms, "StartTransaction")) == len(payloads(csms, "StopTransaction")) == tally.sessions
+    assert statistics.sessions >= 1
+    assert len(payloads(csms, "StartTransaction")) == len(payloads(csms, "StopTransaction")) == statistics.sessions
 
 
 async def test_stop_ends_the_session_that_runs(csms: Csms, run: Run) -> None:
     running = run(sessions=1, speed=1.0)
     await csms.call("StartTransaction")
-    tally = await running.end()
-    assert tally.error_lines() == []
+    statistics = await running.end()
+    assert statistics.error_lines() == []
     assert len(payloads(csms, "StopTransaction")) == 1
 
 
 async def test_summary_is_the_last_line(csms: Csms, run: Run) -> None:
     running = run(sessions=1)
-    tally = await running.finished()
-    kwh = f"{tally.energy_wh / 1000:.2f} kWh"
-    assert running.lines[-1].startswith(f"1 station, 1 session, {kwh}, {tally.sent.total()} messages answered, ")
+    statistics = await running.finished()
+    kwh = f"{statistics.energy_wh / 1000:.2f} kWh"
+    assert running.lines[-1].startswith(
+        f"1 station, 1 session, {kwh}, {statistics.answered_calls.total()} messages answered, "
+    )
 
 
-async def test_every_operation_has_an_answer() -> None:
-    actions = {str(getattr(ChargePoint, name)._on_action) for name in dir(ChargePoint) if _is_handler(name)}
-    assert actions == OPERATIONS
-
-
-def _is_handler(name: str) -> bool:
-    return hasattr(getattr(ChargePoint, name), "_on_action")
+def test_every_operation_has_a_handler() -> None:
+    station = Station(1, url="", statistics=RunStatistics(), state=PersistentState(), random=Random(1))
+    routes = route_map(station, connection=Mock(), after_answer=Mock())
+    assert {str(action) for action in routes if "_on_action" in routes[action]} == OPERATIONS
 
 
 # Errors
@@ -160,39 +161,39 @@ def _is_handler(name: str) -> bool:
 )
 async def test_wrong_answer_is_an_error(csms: Csms, run: Run, action: str, answer: Any, error: str) -> None:
     csms.answers[action] = answer
-    tally = await run(sessions=1, speed=3600.0).finished()
-    assert error in tally.errors
+    statistics = await run(sessions=1, speed=3600.0).finished()
+    assert error in statistics.errors
 
 
 async def test_refused_sample_is_an_error(csms: Csms, run: Run) -> None:
     answers = iter([["GenericError", "", {}]])
     csms.answers["MeterValues"] = lambda payload: next(answers, {})
-    tally = await run(sessions=1).finished()
-    assert dict(tally.errors) == {"MeterValues was answered GenericError": 1}
+    statistics = await run(sessions=1).finished()
+    assert dict(statistics.errors) == {"MeterValues was answered GenericError": 1}
 
 
 async def test_refused_transaction_message_is_tried_again(csms: Csms, run: Run) -> None:
     answers = iter([["InternalError", "", {}], {"transactionId": 9, "idTagInfo": {"status": "Accepted"}}])
     csms.answers["StartTransaction"] = lambda payload: next(answers)
-    tally = await run(sessions=1).finished()
-    assert dict(tally.errors) == {"StartTransaction was answered InternalError": 1}
+    statistics = await run(sessions=1).finished()
+    assert dict(statistics.errors) == {"StartTransaction was answered InternalError": 1}
     first, second = payloads(csms, "StartTransaction")
     assert first == second
-    assert tally.sessions == 1
+    assert statistics.sessions == 1
 
 
 async def test_refused_connection_is_an_error(csms: Csms, run: Run) -> None:
     csms.refused_with = HTTPStatus.UNAUTHORIZED
-    tally = await run(sessions=1).finished()
-    assert tally.error_lines() == [
+    statistics = await run(sessions=1).finished()
+    assert statistics.error_lines() == [
         f"SIM-0001: cannot connect to {csms.url}: refused with HTTP 401 (the password is missing or wrong)"
     ]
 
 
 async def test_same_error_of_many_stations_is_one_line(csms: Csms, run: Run) -> None:
     csms.refused_with = HTTPStatus.NOT_FOUND
-    tally = await run(sessions=1, stations=3).finished()
-    (line,) = tally.error_lines()
+    statistics = await run(sessions=1, stations=3).finished()
+    (line,) = statistics.error_lines()
     assert line.startswith("3 × cannot connect to ")
     assert "HTTP 404" in line
 
@@ -211,7 +212,7 @@ async def test_frame_that_is_no_ocpp_is_an_error(csms: Csms, run: Run) -> None:
     await csms.send("{}")
     await csms.command("GetLocalListVersion")
     (error,) = (await running.end()).errors
-    assert error.startswith("a frame is no OCPP: ")
+    assert error.startswith("invalid OCPP frame: ")
 
 
 async def test_pending_station_waits_for_acceptance_if_it_stays(csms: Csms, run: Run) -> None:
