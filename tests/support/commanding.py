@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 from django_redis import get_redis_connection
 
-from evcharging.gateway.ocpp16.dialect import OCPP16
+from stations.dialects import dialect_of
 from stations.models import Command, Station
 from stations.selectors import presence_key
 from stations.services.calls import CallOutcome, Claim, claim_commands, record_outcomes
@@ -61,7 +61,7 @@ def request_frame(
 
 def profile_of(profile: Mapping[str, Any]) -> Profile:
     """Return the charging profile that csChargingProfiles of OCPP 1.6 say, whatever the schema says of them."""
-    said = OCPP16.operations.operation("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": profile})
+    said = dialect_of("").operation("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": profile})
     assert isinstance(said, SetChargingProfile), profile
     return said.profile
 

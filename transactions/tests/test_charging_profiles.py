@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from evcharging.gateway.ocpp16.dialect import OCPP16
+from stations.dialects import dialect_of
 from stations.models import Command, Station
 from stations.services.commands import CommandRefused
 from stations.types import Origin
@@ -102,7 +102,7 @@ def test_limit_that_is_none_is_refused(limit):
 
 def test_limit_that_is_no_number_is_no_argument():
     payload = {"connectorId": 1, "csChargingProfiles": limited("x")}
-    assert OCPP16.operations.operation("SetChargingProfile", payload) is None
+    assert dialect_of("").operation("SetChargingProfile", payload) is None
 
 
 @pytest.mark.parametrize("purpose", ["ChargePointMaxProfile", "TxDefaultProfile", "TxProfile"])
