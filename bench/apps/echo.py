@@ -70,9 +70,9 @@ def main() -> None:
     arguments = parser.parse_args()
     application: Any = echo_application(validating_answer() if arguments.validating else raw_answer)
     if arguments.server == "gateway":
-        from evcharging.gateway.websocket.server import GatewayServer
+        from evcharging.gateway.websocket.server import WebSocketServer
 
-        GatewayServer(application, port=arguments.port).run()
+        WebSocketServer(application, port=arguments.port).run()
     elif arguments.server == "daphne":
         from daphne.server import Server  # either server installs the reactor when imported
 
