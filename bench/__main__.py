@@ -1,8 +1,9 @@
-"""python -m bench goals | full | cells | storms | memory | commands | stages | restarts | storage | report
+"""python -m bench goals | full | cells | servers | storms | memory | commands | stages | restarts | storage | report
 
 `goals` measures one cell for each goal (`make bench`), `full` every combination (`make bench-full`), `storage` samples
-by the million (`make bench-storage`); the results are printed and kept in bench/results/latest.json, by section, from
-which `report` makes Markdown. The exit code is 1 where rows were not as acknowledged; a missed goal is only shown.
+by the million (`make bench-storage`), `servers` our WebSocket server beside those of Daphne and uvicorn. The results
+are printed and kept in bench/results/latest.json, by section, from which `report` makes Markdown. The exit code is 1
+where rows were not as acknowledged; a missed goal is only shown.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from bench.goals import DAPHNE, MANY, METER, TWO, all_faults
 from bench.memory import memory
 from bench.restarts import restarts
 from bench.runs import cells, full_systems, goal_systems, half_peak, say, stages
+from bench.servers import server_cells, server_memory
 from bench.site import Site, timescale
 from bench.storage import storage
 from bench.storms import storm
@@ -37,7 +39,7 @@ def main() -> int:
     parser.add_argument("what", choices=(*_RUNS, "report"))
     parser.add_argument("--seconds", type=float, default=2.0, help="measured part of one run of a cell")
     parser.add_argument("--rounds", type=int, default=3, help="runs of a cell, of which the median counts")
-    parser.add_argument("--stations", type=int, nargs="+", help="of cells, storms or memory")
+    parser.add_argument("--stations", type=int, nargs="+", help="of cells, servers, storms or memory")
     parser.add_argument("--processes", type=int, default=2, help="server processes of storms")
     parser.add_argument("--millions", type=float, default=50, help="samples to store, in millions")
     parser.add_argument("--timescale", action="store_true", help="storage: on a TimescaleDB too")
@@ -117,6 +119,15 @@ def run_cells(arguments: argparse.Namespace) -> Sections:
             yield {"latency": latency}
 
 
+def run_servers(arguments: argparse.Namespace) -> Sections:
+    missing: dict[str, str] = {}
+    found = server_cells(
+        stations=arguments.stations or [50, 500], seconds=arguments.seconds, rounds=arguments.rounds, missing=missing
+    )
+    yield {"servers": found, "not_available": missing}
+    yield {"server_memory": server_memory([each["system"] for each in found])}
+
+
 def run_commands(arguments: argparse.Namespace) -> Sections:
     with Site() as site:
         yield {"commands": commands(site, processes=arguments.processes)}
@@ -188,6 +199,7 @@ _RUNS = {
     "goals": run_goals,
     "full": run_full,
     "cells": run_cells,
+    "servers": run_servers,
     "commands": run_commands,
     "storms": run_storms,
     "memory": run_memory,

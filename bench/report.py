@@ -42,7 +42,8 @@ def render(kept: dict[str, Any]) -> str:
     sections = {name: kept[name]["found"] for name in kept}
     parts = [goals_table(sections)]
     titles = {
-        "cells": "Messages", "latency": "Open loop at half the peak rate", "stages": "CPU of a message by stage",
+        "cells": "Messages", "servers": "WebSocket servers", "server_memory": "Memory of a WebSocket",
+        "latency": "Open loop at half the peak rate", "stages": "CPU of a message by stage",
         "memory": "Memory", "storms": "Storms", "commands": "Commands", "restarts": "Restarts under load",
         "storage": "Storage", "not_available": "Not available",
     }  # fmt: skip
@@ -75,6 +76,23 @@ def _cells(cells: list[dict[str, Any]]) -> str:
             + (*cpu, len(each["faults"]))
         )
     return f"CPU in milliseconds a message, by process.\n\n{table(head, rows)}"
+
+
+def _servers(found: list[dict[str, Any]]) -> str:
+    head = ("server", "stations", "messages/s", "p99 ms", "CPU µs a message", "messages/s, ours ÷ it",
+            "CPU, it ÷ ours", "faults")  # fmt: skip
+    names = ("server", "stations", "per_second", "p99_ms", "cpu_us", "rate_ratio", "cpu_ratio")
+    rows = [(*(each[name] for name in names), len(each["faults"])) for each in found]
+    about = (
+        f"An echo of MeterValues; medians of {len(found[0]['rounds'])} rounds, in each of which every server had its "
+        "turn. The ratios are medians of those of the rounds."
+    )
+    return f"{about}\n\n{table(head, rows)}"
+
+
+def _server_memory(found: list[dict[str, Any]]) -> str:
+    rows = [(each["server"], each["stations"], each["idle_kib"], each["active_kib"]) for each in found]
+    return table(("server", "connections", "idle KiB", "KiB after messages"), rows)
 
 
 def _latency(each: dict[str, Any]) -> str:
@@ -163,6 +181,7 @@ def _not_available(found: dict[str, str]) -> str:
 
 
 _RENDERERS: dict[str, Any] = {
-    "cells": _cells, "latency": _latency, "stages": _stages, "memory": _memory, "storms": _storms,
+    "cells": _cells, "servers": _servers, "server_memory": _server_memory, "latency": _latency, "stages": _stages,
+    "memory": _memory, "storms": _storms,
     "restarts": _restarts, "commands": _commands, "storage": _storage, "not_available": _not_available,
 }  # fmt: skip

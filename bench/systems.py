@@ -152,7 +152,7 @@ class System:
 
 
 def echo(server: str, *, validating: bool = False) -> System:
-    """A ceiling: `server` is gateway, daphne or uvicorn."""
+    """An echo application on a server program of `bench.apps.echo.SERVERS`."""
     options = ["--validating"] if validating else []
     return System(
         f"{'validating' if validating else 'raw'} echo, {server}",

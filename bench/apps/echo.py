@@ -1,8 +1,9 @@
-"""Ceilings: servers that answer without doing anything, or after checking the schema only.
+"""Echo applications, the upper bound of each server program: they answer at once, or after validating the schema.
 
-    python -m bench.apps.echo --server gateway|daphne|uvicorn --port PORT [--validating]
+    python -m bench.apps.echo --server gateway|daphne|daphne-uvloop|uvicorn[-WS] --port PORT [--validating]
 
-They cost what the socket, the WebSocket and ASGI cost; nobody's handler can be faster on the same server program.
+A message costs what the socket, the WebSocket and ASGI cost. WS is a WebSocket implementation of uvicorn's, its own
+choice if left out: websockets-sansio, websockets or wsproto.
 """
 
 import argparse
@@ -12,6 +13,16 @@ from typing import Any
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Answer = Callable[[str], str]
+
+SERVERS = (
+    "gateway",
+    "daphne",
+    "daphne-uvloop",
+    "uvicorn",
+    "uvicorn-websockets-sansio",
+    "uvicorn-websockets",
+    "uvicorn-wsproto",
+)
 
 RESULTS = {
     "BootNotification": '{"status":"Accepted","currentTime":"2026-01-01T00:00:00Z","interval":300}',
@@ -64,16 +75,20 @@ def echo_application(answer: Answer) -> Callable[[dict[str, Any], Receive, Send]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--server", choices=("gateway", "daphne", "uvicorn"), required=True)
+    parser.add_argument("--server", choices=SERVERS, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--validating", action="store_true")
     arguments = parser.parse_args()
     application: Any = echo_application(validating_answer() if arguments.validating else raw_answer)
-    if arguments.server == "gateway":
-        from evcharging.gateway.websocket.server import GatewayServer
+    server, _, variant = arguments.server.partition("-")
+    if server == "gateway":
+        from evcharging.gateway.websocket.server import WebSocketServer
 
-        GatewayServer(application, port=arguments.port).run()
-    elif arguments.server == "daphne":
+        WebSocketServer(application, port=arguments.port).run()
+    elif server == "daphne":
+        if variant == "uvloop":
+            from evcharging.gateway.websocket import event_loop  # noqa: F401 - runs the reactor on uvloop
+
         from daphne.server import Server  # either server installs the reactor when imported
 
         endpoint = f"tcp:port={arguments.port}:interface=127.0.0.1:backlog=4096"
@@ -81,7 +96,8 @@ def main() -> None:
     else:
         import uvicorn
 
-        uvicorn.run(application, port=arguments.port, lifespan="off", log_level="warning", backlog=4096)
+        options: Any = {"ws": variant or "auto", "lifespan": "off", "log_level": "warning", "backlog": 4096}
+        uvicorn.run(application, port=arguments.port, **options)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from bench.goals import GOALS, all_faults, judged
 from bench.memory import memory
 from bench.restarts import restarts
 from bench.runs import cells, half_peak, stages
+from bench.servers import SERVERS, server_cells, server_memory
 from bench.site import libpq_url, timescale
 from bench.storage import storage
 from bench.storms import storm
@@ -37,6 +38,25 @@ def test_memory_is_told_by_part(site):
     assert set(found["none_kib"]) == {"server", "postgres", "valkey"}
     assert all(kib > 1000 for kib in found["none_kib"].values())
     assert set(found["idle_kib_each"]) == {"server", "postgres", "valkey", "all"}
+
+
+def test_servers_are_compared_in_pairs():
+    missing = {}
+    found = server_cells(stations=[2, 3], seconds=0.5, rounds=2, missing=missing)
+    titles = [title for title in SERVERS.values() if title not in missing]
+    assert [(each["server"], each["stations"]) for each in found] == [(name, n) for n in (2, 3) for name in titles]
+    assert [each["faults"] for each in found] == [[]] * len(found)
+    assert all(len(each["rounds"]) == 2 and each["cpu_us"] > 0 for each in found)
+    assert [(each["rate_ratio"], each["cpu_ratio"]) for each in found if each["server"] == "ours"] == [(1, 1)] * 2
+    page = report.render({"servers": {"at": "then", "machine": "here", "found": found}})
+    assert page.count("| Daphne on uvloop |") == 2
+
+
+def test_memory_of_servers_is_of_one_connection():
+    found = server_memory(["gateway", "gateway", "daphne"], stations=30, settle_s=0.2)
+    assert [each["server"] for each in found] == ["ours", "Daphne"]
+    assert [each["faults"] for each in found] == [[], []]
+    assert all(-10 < each["idle_kib"] < 200 for each in found)  # of 30 connections: the server's other pages count
 
 
 def test_stages_of_three_actions(site):

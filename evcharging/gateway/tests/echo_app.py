@@ -222,12 +222,12 @@ def main() -> None:
         endpoint = f"tcp:port={arguments.port}:interface=127.0.0.1:backlog=4096"
         Server(application, endpoints=[endpoint], websocket_timeout=-1, **options).run()
         return
-    from evcharging.gateway.websocket.server import GatewayServer
+    from evcharging.gateway.websocket.server import WebSocketServer
 
     def ready() -> None:
         print("listening", server.listening_addresses[0][1], os.getpid(), flush=True)
 
-    server = GatewayServer(application, host="127.0.0.1", port=arguments.port, ready_callable=ready, **options)
+    server = WebSocketServer(application, host="127.0.0.1", port=arguments.port, ready_callable=ready, **options)
     server.run()
     print("stopped", flush=True)
 

@@ -3,7 +3,13 @@
 import asyncio
 import time
 
-from evcharging.gateway.websocket.accept_throttle import ACCEPTS, ACCEPTS_WHEN_LATE, LATE_S, TICK_S, Acceptance
+from evcharging.gateway.websocket.accept_throttle import (
+    ACCEPTS,
+    ACCEPTS_WHEN_LATE,
+    CHECK_EVERY_S,
+    LATE_S,
+    AcceptThrottle,
+)
 
 
 class Port:
@@ -11,18 +17,18 @@ class Port:
 
 
 async def test_fewer_are_accepted_while_the_loop_is_late():
-    port, acceptance = Port(), Acceptance()
-    acceptance.add(port)
-    await asyncio.sleep(3 * TICK_S)
+    port, throttle = Port(), AcceptThrottle()
+    throttle.add(port)
+    await asyncio.sleep(3 * CHECK_EVERY_S)
     assert port.numberAccepts == ACCEPTS
-    time.sleep(TICK_S + LATE_S + 0.02)  # noqa: ASYNC251 - the loop is held on purpose
+    time.sleep(CHECK_EVERY_S + LATE_S + 0.02)  # noqa: ASYNC251 - the loop is held on purpose
     await asyncio.sleep(0)
     await asyncio.sleep(0)  # the timer comes after who is ready already
     assert port.numberAccepts == ACCEPTS_WHEN_LATE
     port.numberAccepts = 60
-    await asyncio.sleep(5 * TICK_S)
+    await asyncio.sleep(5 * CHECK_EVERY_S)
     assert port.numberAccepts == ACCEPTS
-    acceptance.stop()
+    throttle.stop()
     port.numberAccepts = 60
-    await asyncio.sleep(3 * TICK_S)
+    await asyncio.sleep(3 * CHECK_EVERY_S)
     assert port.numberAccepts == 60

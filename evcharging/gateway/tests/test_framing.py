@@ -32,16 +32,16 @@ class Recorder(BoundedWebSocket):
         self.processHandshake()
         self.transport.clear()
 
-    def take_text(self, text: str) -> None:
+    def text_received(self, text: str) -> None:
         self.taken.append(text)
 
-    def take_binary(self, payload: bytes) -> None:
+    def binary_received(self, payload: bytes) -> None:
         self.taken.append(payload)
 
-    def is_failed(self, code: int) -> None:
+    def connection_failed(self, code: int) -> None:
         self.taken.append(code)
 
-    def senders_may_go_on(self) -> None:
+    def resume_writing(self) -> None:
         pass
 
 
@@ -62,7 +62,7 @@ async def feed(chunks: list[bytes]) -> tuple[list[Any], bytes]:
     protocol.start()
     for chunk in chunks:
         protocol.dataReceived(chunk)
-        while protocol.held:
+        while protocol.read_pauses:
             await asyncio.sleep(0)
     for _ in range(100):  # more turns than any of the tests' data takes
         await asyncio.sleep(0)

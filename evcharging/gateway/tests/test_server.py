@@ -110,7 +110,7 @@ def test_accept_of_a_subprotocol_not_offered_is_500(server: Server) -> None:
 def test_application_that_does_not_decide_is_503(hasty: Server) -> None:
     with Client(hasty.port) as client:
         assert client.request(b"/silent").status == 503
-    hasty.wait_for_log("/silent: the application took too long to end and is killed")
+    hasty.wait_for_log("/silent: the application did not end in time and is cancelled")
 
 
 # --- Handshakes
@@ -471,7 +471,7 @@ def test_application_that_returns_closes_1000(server: Server) -> None:
 
 def test_application_that_outlives_its_socket_is_killed(hasty: Server) -> None:
     connect(hasty, "/stubborn").socket.close()
-    hasty.wait_for_log("/stubborn: the application took too long to end and is killed")
+    hasty.wait_for_log("/stubborn: the application did not end in time and is cancelled")
 
 
 def test_garbage_never_stops_the_server(server: Server) -> None:
@@ -578,7 +578,7 @@ def test_application_waits_for_a_peer_that_does_not_read(server: Server) -> None
 
 def test_peer_that_never_reads_is_dropped(hasty: Server) -> None:
     with connect(hasty, "/talkative") as client:
-        hasty.wait_for_log("/talkative: does not read, dropped")
+        hasty.wait_for_log("/talkative: aborted, the peer does not read")
         with pytest.raises((EOFError, ConnectionResetError)):
             while True:
                 client.receive()
@@ -743,7 +743,7 @@ def test_stop_kills_applications_that_do_not_end(hasty: Server) -> None:
         hasty.process.send_signal(signal.SIGTERM)
         assert client.receive() == (CLOSE, struct.pack("!H", 1001))
     assert hasty.process.wait(5) == 0
-    hasty.wait_for_log("Killed 1 applications")
+    hasty.wait_for_log("Cancelled 1 applications")
 
 
 def test_second_signal_does_not_wait_for_applications(tmp_path: Path) -> None:

@@ -1,18 +1,20 @@
-"""New connections are accepted only as fast as the event loop keeps up: a fleet that comes back waits in the listen
-queue, and those who are connected already are served meanwhile."""
+"""Throttles accept(): while the event loop is late, new connections wait in the kernel's listen queue.
+
+Without it a fleet that reconnects at once would keep the sockets that are already open from being served.
+"""
 
 import asyncio
 from typing import Any
 
-TICK_S = 0.02
+CHECK_EVERY_S = 0.02
 LATE_S = 0.05
-"""An event loop that comes to a timer so much too late is late."""
+"""The event loop is late when a timer fires this long after it was due."""
 ACCEPTS, ACCEPTS_WHEN_LATE = 10, 1
-"""Connections accepted between two looks at everybody else; never none, for what makes the loop late may stay."""
+"""accept() calls per reactor turn. At least 1: the cause of the lateness may last."""
 
 
-class Acceptance:
-    """Watches the event loop, and sets how many connections the listening ports (Twisted's) of a server accept."""
+class AcceptThrottle:
+    """Measures how late the event loop is and limits the accept() calls of Twisted's listening ports accordingly."""
 
     def __init__(self) -> None:
         self._ports: list[Any] = []
@@ -20,23 +22,23 @@ class Acceptance:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, port: Any) -> None:
-        """Take a listening port into care."""
+        """Throttle a listening port from now on."""
         self._ports.append(port)
         if self._timer is None:
-            self._wait(asyncio.get_event_loop())
+            self._schedule(asyncio.get_event_loop())
 
     def stop(self) -> None:
-        """Leave the ports alone from now on."""
+        """Stop measuring; the ports keep their last limit."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._due = loop.time() + TICK_S
-        self._timer = loop.call_at(self._due, self._look, loop)
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._due = loop.time() + CHECK_EVERY_S
+        self._timer = loop.call_at(self._due, self._check, loop)
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         is_late = loop.time() - self._due >= LATE_S
         for port in self._ports:
-            # Twisted raises it whenever more are waiting.
+            # Set at every check, for Twisted adds 20 whenever it has used up its limit.
             port.numberAccepts = ACCEPTS_WHEN_LATE if is_late else ACCEPTS
-        self._wait(loop)
+        self._schedule(loop)

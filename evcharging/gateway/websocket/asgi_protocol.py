@@ -1,4 +1,4 @@
-"""One WebSocket of the gateway and the ASGI application behind it: handshake, refusals, the inbox, the end."""
+"""One WebSocket and its ASGI application: handshake, denial response, receive queue, close."""
 
 import asyncio
 import http
@@ -13,13 +13,13 @@ from evcharging.gateway.websocket.framing import (
     ABNORMAL,
     BINARY,
     GOING_AWAY,
-    INBOX_FULL,
     NO_CODE,
     NORMAL,
-    PEER_DOES_NOT_READ,
+    QUEUE_FULL,
     SERVICE_RESTART,
     STOPPING,
     TEXT,
+    WRITE_BUFFER_FULL,
     BoundedWebSocket,
     frame,
 )
@@ -31,45 +31,45 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Connection:
-    """What an application may ask of its socket beyond ASGI: `scope["extensions"]["evcharging.connection"]`."""
+    """The socket beyond what ASGI offers an application: `scope["extensions"]["evcharging.connection"]`."""
 
     __slots__ = ("_protocol",)
 
-    def __init__(self, protocol: "GatewayProtocol") -> None:
+    def __init__(self, protocol: "ASGIWebSocket") -> None:
         self._protocol = protocol
 
     @property
     def last_frame_at(self) -> float:
-        """time.monotonic() of the peer's last frame of any kind, data, ping or pong; at first, of the handshake."""
+        """time.monotonic() of the peer's last frame of any kind (data, ping, pong), initially of the handshake."""
         return self._protocol.last_frame_at
 
     @property
     def reading_paused(self) -> bool:
-        """Whether we are the ones who do not read: the peer's silence says nothing then."""
-        return self._protocol.held != 0
+        """Whether this server does not read the socket; `last_frame_at` says nothing about the peer then."""
+        return self._protocol.read_pauses != 0
 
     @property
     def buffered(self) -> int:
-        """Bytes sent that the operating system has not taken yet."""
+        """Bytes sent that the kernel has not accepted yet."""
         return self._protocol.buffered
 
     def ping(self) -> None:
-        """Send a ping, unless the socket is closing or has a full write buffer."""
-        if not self._protocol.held & PEER_DOES_NOT_READ:
+        """Send a ping, unless the socket is closing or its write buffer is full."""
+        if not self._protocol.read_pauses & WRITE_BUFFER_FULL:
             self._protocol.sendPing()
 
     def abort(self) -> None:
-        """Drop the TCP connection at once; what was not yet sent is lost, the application gets code 1006."""
+        """Reset the TCP connection; unsent data is lost, the application gets websocket.disconnect with 1006."""
         self._protocol.dropConnection(abort=True)
 
 
-class GatewayProtocol(BoundedWebSocket):
-    """A WebSocket and its application.
+class ASGIWebSocket(BoundedWebSocket):
+    """A WebSocket and the task of its application.
 
-    Built on autobahn's class, not on Daphne's: of Daphne's, every method would be overridden. What is different:
-    refusals carry any status, headers and body; at most `inbox_size` messages, or one of the largest size, wait for
-    the application, then the socket is not read; `send` waits while the peer does not read. An application that
-    fails costs its own socket only (code 1012, "service restart": come back later; never 1011).
+    A subclass of autobahn's protocol, not of Daphne's: every method of that would be overridden. It differs in that
+    a denial response has any status, headers and body; reading pauses at `max_queue` messages, or the bytes of one
+    message of the largest size, that the application has not received; `send` waits while the write buffer is full.
+    An application that raises closes its own socket only, with 1012 ("service restart": reconnect later), never 1011.
     """
 
     http_request_data: Any
@@ -78,15 +78,15 @@ class GatewayProtocol(BoundedWebSocket):
 
     # Defaults on the class: a connection can end before `start`.
     application_task: asyncio.Task[None] | None = None
-    timer: asyncio.TimerHandle | None = None  # of the phase: waits for accept, or for an application to end
+    timer: asyncio.TimerHandle | None = None  # the limit of the current phase: until accept, or until the task's end
 
     def start(self, server: Any, scope: dict[str, Any], handshake: bytes) -> None:
-        """Take the socket over from HTTP; `handshake` is the request, reduced to what autobahn has to check."""
+        """Begin the handshake; `handshake` is the HTTP request, reduced to what autobahn has to check."""
         self.start_reading(server)
         self.path = scope["raw_path"].decode("ascii", "backslashreplace")  # for logs: no line break, no ESC
         self.events: deque[Event] = deque()
-        self.waiting_size = 0
-        self.disconnect_told = False
+        self.queued_size = 0
+        self.is_disconnect_queued = False
         self.event_waiter: asyncio.Future[None] | None = None
         self.send_waiter: asyncio.Future[None] | None = None
         self.denial: Event | None = None
@@ -100,7 +100,7 @@ class GatewayProtocol(BoundedWebSocket):
     # --- Handshake
 
     def onConnect(self, request: object) -> Any:
-        """Start the application: autobahn found the handshake in order. The result decides when it is answered."""
+        """Start the application (called by autobahn when the handshake is valid); the Deferred is its decision."""
         self.handshake_answer: Deferred[Any] = Deferred()
         self.events.append({"type": "websocket.connect"})
         self.application_task = self.loop.create_task(self.run_application())
@@ -113,7 +113,7 @@ class GatewayProtocol(BoundedWebSocket):
             await self.server.application(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
             code = SERVICE_RESTART
-        except BaseException:  # SystemExit too: it would end the event loop and with it every other socket
+        except BaseException:  # SystemExit too: it would stop the event loop and close every other socket
             logger.exception("%s: the application failed", self.path)
             code = SERVICE_RESTART
         self.application_task = None
@@ -121,7 +121,7 @@ class GatewayProtocol(BoundedWebSocket):
         self.events.clear()
         if self.state == self.STATE_CONNECTING:
             if code == NORMAL:
-                logger.error("%s: the application ended without accepting or refusing", self.path)
+                logger.error("%s: the application returned without accepting or denying the connection", self.path)
             self.refuse(503 if self.server.stopping else 500)
         else:
             self.close(GOING_AWAY if self.server.stopping else code)
@@ -139,20 +139,20 @@ class GatewayProtocol(BoundedWebSocket):
         self.handshake_answer.callback((subprotocol, headers))
 
     def onOpen(self) -> None:
-        # An idle station's memory is what its connection keeps.
+        # autobahn keeps the parsed handshake as long as the connection lives.
         self.http_request_data = self.http_response_data = self.http_headers = None
 
     def accept_timed_out(self) -> None:
-        logger.error("%s: the application neither accepted nor refused in time", self.path)
+        logger.error("%s: the application did not accept or deny the connection in time", self.path)
         self.refuse(503)
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Iterable[tuple[str, str]] = ()) -> None:
-        """Refuse a handshake that breaks RFC 6455 (called by autobahn)."""
+        """Refuse a handshake that violates RFC 6455 (called by autobahn)."""
         headers = [(name.encode(), value.encode()) for name, value in responseHeaders or ()]
         self.refuse(code, headers, reason.encode())
 
     def refuse(self, status: int, headers: Headers = (), body: bytes = b"") -> None:
-        """Answer the handshake with an HTTP response and close; autobahn's own way loses headers and body."""
+        """Answer the handshake with an HTTP response and close; autobahn's own refusal drops headers and body."""
         if self.state != self.STATE_CONNECTING:
             return
         ours = [(b"content-length", b"%d" % len(body)), (b"connection", b"close")]
@@ -172,36 +172,36 @@ class GatewayProtocol(BoundedWebSocket):
             self.event_waiter = self.loop.create_future()
             await self.event_waiter
         event = self.events.popleft()
-        self.waiting_size -= len(event.get("text") or event.get("bytes") or "")
-        if self.held & INBOX_FULL and len(self.events) <= self.server.inbox_size // 2:
-            self.release(INBOX_FULL)
+        self.queued_size -= len(event.get("text") or event.get("bytes") or "")
+        if self.read_pauses & QUEUE_FULL and len(self.events) <= self.server.max_queue // 2:
+            self.resume_reading(QUEUE_FULL)
         return event
 
     async def send(self, message: Event) -> None:
-        """Send, once the peer has taken what was sent before. Does nothing when the socket is closing or closed."""
+        """Send when the write buffer has room; do nothing when the socket is closing or closed."""
         if message["type"] != "websocket.send":
-            return self.control(message)
+            return self.handle_control_event(message)
         if self.state == self.STATE_CONNECTING:
             raise RuntimeError("websocket.send before websocket.accept")
-        while self.held & PEER_DOES_NOT_READ and self.state == self.STATE_OPEN:
+        while self.read_pauses & WRITE_BUFFER_FULL and self.state == self.STATE_OPEN:
             if self.send_waiter is None:
                 self.send_waiter = self.loop.create_future()
-            # Shielded: several may wait, and one that is cancelled must not cancel the others.
+            # Shielded: several tasks may wait for it, and a cancelled one must not cancel the others.
             await asyncio.shield(self.send_waiter)
         if self.state == self.STATE_OPEN:
             text = message.get("text")
             self.sendData(frame(BINARY, message["bytes"]) if text is None else frame(TEXT, text.encode()))
 
-    def control(self, message: Event) -> None:
+    def handle_control_event(self, message: Event) -> None:
         kind = message["type"]
         if kind == "websocket.close" and self.state != self.STATE_CONNECTING:
             code = message.get("code") or NORMAL
             self.close(code, message.get("reason"))
-            self.events.clear()  # none of it could be answered any more
-            self.waiting_size = 0
-            self.tell_disconnect(code)
+            self.events.clear()  # none of these could be answered any more
+            self.queued_size = 0
+            self.queue_disconnect(code)
         elif self.state == self.STATE_CLOSED:
-            return  # the peer gave up, or the handshake was refused already
+            return  # the peer disconnected, or the handshake was refused already
         elif self.state != self.STATE_CONNECTING:
             raise RuntimeError(f"{kind} after websocket.accept")
         elif kind == "websocket.accept":
@@ -217,58 +217,58 @@ class GatewayProtocol(BoundedWebSocket):
         else:
             raise RuntimeError(f"{kind} is not expected here")
 
-    def senders_may_go_on(self) -> None:
+    def resume_writing(self) -> None:
         if self.send_waiter is not None:
             self.send_waiter.set_result(None)
             self.send_waiter = None
 
-    # --- What the application gets
+    # --- The application's receive queue
 
-    def take_text(self, text: str) -> None:
-        self.take({"type": "websocket.receive", "text": text}, len(text))
+    def text_received(self, text: str) -> None:
+        self.queue_message({"type": "websocket.receive", "text": text}, len(text))
 
-    def take_binary(self, payload: bytes) -> None:
-        self.take({"type": "websocket.receive", "bytes": payload}, len(payload))
+    def binary_received(self, payload: bytes) -> None:
+        self.queue_message({"type": "websocket.receive", "bytes": payload}, len(payload))
 
-    def take(self, message: Event, size: int) -> None:
+    def queue_message(self, message: Event, size: int) -> None:
         if self.application_task is not None:
-            self.put(message)
-            self.waiting_size += size
-            if len(self.events) >= self.server.inbox_size or self.waiting_size > self.maxMessagePayloadSize:
-                self.hold(INBOX_FULL)
+            self.queue_event(message)
+            self.queued_size += size
+            if len(self.events) >= self.server.max_queue or self.queued_size > self.maxMessagePayloadSize:
+                self.pause_reading(QUEUE_FULL)
 
-    def put(self, event: Event) -> None:
+    def queue_event(self, event: Event) -> None:
         self.events.append(event)
         if self.event_waiter is not None and not self.event_waiter.done():
             self.event_waiter.set_result(None)
 
-    def tell_disconnect(self, code: int, reason: str | None = None) -> None:
-        if not self.disconnect_told:
-            self.disconnect_told = True
-            self.put({"type": "websocket.disconnect", "code": code, "reason": reason or ""})
+    def queue_disconnect(self, code: int, reason: str | None = None) -> None:
+        if not self.is_disconnect_queued:
+            self.is_disconnect_queued = True
+            self.queue_event({"type": "websocket.disconnect", "code": code, "reason": reason or ""})
 
-    def is_failed(self, code: int) -> None:
-        self.tell_disconnect(code)
+    def connection_failed(self, code: int) -> None:
+        self.queue_disconnect(code)
 
     def go_away(self) -> None:
-        """Take no more messages; the application answers those it has, ends, and then the socket closes with 1001."""
+        """Stop reading; the application answers what is queued, ends, and then the socket closes with 1001."""
         if self.application_task is not None:
-            self.hold(STOPPING)
-            self.tell_disconnect(GOING_AWAY)
+            self.pause_reading(STOPPING)
+            self.queue_disconnect(GOING_AWAY)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        """Tell the application: the TCP connection is gone."""
+        """Queue websocket.disconnect (called by autobahn when the TCP connection has ended)."""
         if self.application_task is not None:
             self.stop_timer()
-            self.timer = self.loop.call_later(self.server.application_close_timeout, self.kill_application)
-            self.tell_disconnect((code or NO_CODE) if wasClean else ABNORMAL, reason if wasClean else None)
-            self.senders_may_go_on()
+            self.timer = self.loop.call_later(self.server.application_close_timeout, self.cancel_application)
+            self.queue_disconnect((code or NO_CODE) if wasClean else ABNORMAL, reason if wasClean else None)
+            self.resume_writing()
         self.stop_send_timer()
         self.factory.server_class.websockets.discard(self)
 
-    def kill_application(self) -> None:
+    def cancel_application(self) -> None:
         if self.application_task is not None:
-            logger.warning("%s: the application took too long to end and is killed", self.path)
+            logger.warning("%s: the application did not end in time and is cancelled", self.path)
             self.application_task.cancel()
 
     def stop_timer(self) -> None:

@@ -1,6 +1,7 @@
-"""The event loop under Daphne and Twisted: uvloop's, which takes less CPU for a message than asyncio's own.
+"""Twisted's reactor on uvloop's event loop, which takes less CPU per message than asyncio's own.
 
-Imported before anything of Daphne's: its server installs Twisted's reactor, on the loop of the policy, when imported.
+Import this before anything of Daphne's: `daphne.server` installs the reactor when it is imported, on the event loop of
+the current policy.
 """
 
 import asyncio
@@ -11,6 +12,6 @@ asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 try:
     from daphne.server import twisted_loop
 finally:
-    asyncio.set_event_loop_policy(None)  # the tests, the simulator and commands choose for themselves
+    asyncio.set_event_loop_policy(None)  # other event loops of this process are their creator's choice
 
 __all__ = ["twisted_loop"]

@@ -1,4 +1,4 @@
-"""A WebSocket's frames over bounded buffers: autobahn's rules, and a short way for the common frame."""
+"""WebSocket framing on bounded buffers: autobahn's parser, with a fast path for unfragmented text frames."""
 # ruff: noqa: N802, N803, N815  (Twisted's and autobahn's names)
 
 import asyncio
@@ -18,22 +18,23 @@ logger = logging.getLogger(__name__)
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, NO_CODE, ABNORMAL, INVALID_TEXT = 1000, 1001, 1002, 1005, 1006, 1007
 SERVICE_RESTART = 1012
-TEXT, BINARY = 0x81, 0x82  # first byte of an unfragmented data frame
+TEXT, BINARY = 0x81, 0x82  # first byte of an unfragmented data frame: FIN and opcode
 
-# Why a socket is not being read from. Any of them holds it.
-INBOX_FULL, PEER_DOES_NOT_READ, TURN_OVER, STOPPING = 1, 2, 4, 8
+# Why reading is paused, as bits; reading resumes when none is left.
+QUEUE_FULL, WRITE_BUFFER_FULL, TURN_USED_UP, STOPPING = 1, 2, 4, 8
 
-# Frames that autobahn parses for one socket before the others get their turn: a flood of pings costs it 70 us each.
+# Frames that autobahn parses for one socket per turn of the event loop: a ping costs it 70 µs.
 FRAMES_PER_TURN = 64
-# Up to this size half a frame waits for its rest to be taken in one piece; beyond it, autobahn collects the pieces.
+# An incomplete frame up to this size stays in the buffer until it is whole; longer ones go to autobahn in pieces.
 WHOLE_FRAME_MAX = 16384
-# What a client may send ahead of our 101 (it should send nothing).
+# Bytes that a client may send before our 101; RFC 6455 §4.1 allows none.
 EARLY_DATA_MAX = 65536
-# Python's big integers unmask short payloads faster than autobahn's C code, whose call costs 5 us.
+# Up to this size XOR of two Python integers is faster than autobahn's C code, whose call costs 5 µs.
 INTEGER_UNMASK_MAX = 1536
 
 
 def unmask(payload: bytes, mask: bytes) -> bytes:
+    """Return the payload XORed with its repeated masking key (RFC 6455 §5.3)."""
     size = len(payload)
     if size > INTEGER_UNMASK_MAX:
         return create_xor_masker(mask, size).process(payload)
@@ -42,7 +43,7 @@ def unmask(payload: bytes, mask: bytes) -> bytes:
 
 
 def frame(first_byte: int, payload: bytes) -> bytes:
-    """Return one unfragmented, unmasked frame, as a server sends them."""
+    """Return an unfragmented, unmasked frame, as a server sends them (RFC 6455 §5.2)."""
     size = len(payload)
     if size < 126:
         return bytes((first_byte, size)) + payload
@@ -52,13 +53,13 @@ def frame(first_byte: int, payload: bytes) -> bytes:
 
 
 class BoundedWebSocket(WebSocketServerProtocol):
-    """A WebSocket that is read only while what it brings can be taken, and that knows when its peer does not read.
+    """A WebSocket with back-pressure in both directions.
 
-    Broken framing is answered with a Close frame that carries the right code. Whoever inherits sets `server`, calls
-    `start_reading`, and implements `take_text`, `take_binary`, `is_failed` and `senders_may_go_on`.
+    Broken framing is answered with a Close frame that carries the code of RFC 6455 §7.4. A subclass calls
+    `start_reading`, and implements `text_received`, `binary_received`, `connection_failed` and `resume_writing`.
     """
 
-    # autobahn's own annotations are those of its list of pieces, and of zope interfaces that mypy does not know.
+    # autobahn annotates `message_data` as a list of pieces, the others with zope interfaces that mypy does not know.
     transport: Any
     message_data: Any
     maxMessagePayloadSize: int
@@ -69,36 +70,37 @@ class BoundedWebSocket(WebSocketServerProtocol):
     current_frame: Any = None
     send_stuck_timer: asyncio.TimerHandle | None = None
     last_frame_at = 0.0
-    held = 0
+    read_pauses = 0  # bits of QUEUE_FULL and so on
     path = "?"
 
     def start_reading(self, server: Any) -> None:
+        """Register with the transport; `server` supplies the time limits."""
         self.server = server
         self.loop = asyncio.get_running_loop()
         self.last_frame_at = time.monotonic()
-        # Only on plain TCP may `sendData` write to the socket itself.
+        # Only on plain TCP `sendData` may bypass the transport.
         self.socket = self.transport.getHandle() if type(self.transport) is tcp.Server else None
         self.transport.registerProducer(self, True)
 
-    def take_text(self, text: str) -> None:
+    def text_received(self, text: str) -> None:
         raise NotImplementedError
 
-    def take_binary(self, payload: bytes) -> None:
+    def binary_received(self, payload: bytes) -> None:
         raise NotImplementedError
 
-    def is_failed(self, code: int) -> None:
-        """The peer broke the rules and the socket is closing with `code`."""
+    def connection_failed(self, code: int) -> None:
+        """Called when the peer violated the protocol and the connection closes with `code`."""
         raise NotImplementedError
 
-    def senders_may_go_on(self) -> None:
-        """What was sent is on its way, or the socket is closing."""
+    def resume_writing(self) -> None:
+        """Called when the write buffer has drained, or the connection closes."""
         raise NotImplementedError
 
     # --- Reading
 
     def dataReceived(self, data: bytes) -> None:
         if self.state == self.STATE_CONNECTING:
-            self.data += data  # ahead of our 101: kept for later, within reason
+            self.data += data  # before our 101: parsed after it
             if len(self.data) > EARLY_DATA_MAX:
                 self.dropConnection(abort=True)
         elif not self.failedByMe and self.state != self.STATE_CLOSED:
@@ -106,29 +108,30 @@ class BoundedWebSocket(WebSocketServerProtocol):
             self.consumeData()
 
     def consumeData(self) -> None:
-        """Take frames out of `self.data` until it is used up, the application has enough, or the turn is over."""
+        """Parse frames from `self.data` until it is empty, reading is paused, or FRAMES_PER_TURN are parsed."""
         steps = 0
         more = True
-        while more and not self.held and not self.failedByMe and self.state != self.STATE_CLOSED:
+        while more and not self.read_pauses and not self.failedByMe and self.state != self.STATE_CLOSED:
             between_messages = self.current_frame is None and not self.inside_message
-            if between_messages and self.state == self.STATE_OPEN and (self.take_plain_texts() or self.held):
+            if between_messages and self.state == self.STATE_OPEN and (self.parse_text_frames() or self.read_pauses):
                 return
             more = self.processData()
             steps += 1
-            if more and steps >= 2 * FRAMES_PER_TURN and not self.held:  # autobahn's steps are header and payload
-                self.hold(TURN_OVER)
-                self.loop.call_soon(self.release, TURN_OVER)
+            # autobahn parses a frame in two steps, header and payload.
+            if more and steps >= 2 * FRAMES_PER_TURN and not self.read_pauses:
+                self.pause_reading(TURN_USED_UP)
+                self.loop.call_soon(self.resume_reading, TURN_USED_UP)
 
-    def take_plain_texts(self) -> bool:
-        """Hand over the unfragmented, masked text frames at the front of `self.data`, without autobahn's 90 us each.
+    def parse_text_frames(self) -> bool:
+        """Fast path: parse the unfragmented, masked text frames at the front of `self.data`.
 
-        Whatever is not exactly that, also what is wrong with it, is left to autobahn. Return whether there is
-        nothing to do for autobahn: all taken, or the rest of a frame has yet to arrive.
+        autobahn takes 90 µs for each. Every other frame, a malformed one too, is left to it. Return whether it has
+        nothing to parse: the buffer is empty, or holds only the beginning of a frame.
         """
         data, at, end = self.data, 0, len(self.data)
-        waits_for_rest = False
-        while end - at >= 8 and data[at] == TEXT and not self.held:
-            size, start = data[at + 1] ^ 0x80, at + 6  # an unmasked frame comes out as 128 or more
+        is_incomplete = False
+        while end - at >= 8 and data[at] == TEXT and not self.read_pauses:
+            size, start = data[at + 1] ^ 0x80, at + 6  # without the mask bit, 128 or more
             if size == 126:
                 size, start = data[at + 2] << 8 | data[at + 3], at + 8
                 if size < 126:
@@ -137,27 +140,27 @@ class BoundedWebSocket(WebSocketServerProtocol):
                 break
             stop = start + size
             if stop > end or size > self.maxMessagePayloadSize:
-                waits_for_rest = size <= min(WHOLE_FRAME_MAX, self.maxMessagePayloadSize)
+                is_incomplete = size <= min(WHOLE_FRAME_MAX, self.maxMessagePayloadSize)
                 break
             self.last_frame_at = time.monotonic()
-            if not self.decode_text(unmask(data[start:stop], data[start - 4 : start])):
+            if not self.deliver_text(unmask(data[start:stop], data[start - 4 : start])):
                 return True
             at = stop
         self.data = data[at:] if at else data
-        return waits_for_rest or not self.data
+        return is_incomplete or not self.data
 
-    def decode_text(self, payload: bytes) -> bool:
-        """Pass on a text; return False if it is not UTF-8, and the socket closes."""
+    def deliver_text(self, payload: bytes) -> bool:
+        """Decode a text message and deliver it; return False, and close with 1007, if it is not UTF-8."""
         try:
             text = payload.decode()
         except UnicodeDecodeError as error:
             self._fail_connection(INVALID_TEXT, f"invalid UTF-8 at byte {error.start}")
             return False
-        self.take_text(text)
+        self.text_received(text)
         return True
 
-    # autobahn collects a message as a list of pieces, which a flood of empty fragments makes grow without end;
-    # one bytearray is bounded by the message limit.
+    # autobahn keeps a message as a list of fragments, which empty fragments make grow without a limit; a bytearray is
+    # bounded by maxMessagePayloadSize.
     def onMessageBegin(self, isBinary: bool) -> None:
         super().onMessageBegin(isBinary)
         self.message_data = bytearray()
@@ -174,9 +177,9 @@ class BoundedWebSocket(WebSocketServerProtocol):
         if self.state != self.STATE_OPEN:
             return
         if self.message_is_binary:
-            self.take_binary(payload)
+            self.binary_received(payload)
         else:
-            self.decode_text(payload)
+            self.deliver_text(payload)
 
     def onFrameEnd(self) -> None:
         self.last_frame_at = time.monotonic()
@@ -185,74 +188,74 @@ class BoundedWebSocket(WebSocketServerProtocol):
     # --- Closing
 
     def close(self, code: int, reason: str | None = None) -> None:
-        """Start the closing handshake, with any code (autobahn's sendClose allows 1000 and from 3000 only)."""
+        """Start the closing handshake with any code; autobahn's sendClose allows only 1000 and 3000 to 4999."""
         if self.state == self.STATE_OPEN:
             self.sendCloseFrame(code, encode_truncate(reason, 123) if reason else None)
-            # The peer's own Close frame stands behind whatever it has sent so far: read on, and discard.
-            self.held = 0
-            self.loop.call_soon(self.read_on)
-            self.senders_may_go_on()
+            # The peer's Close frame comes after everything it has sent so far: read that, and discard it.
+            self.read_pauses = 0
+            self.loop.call_soon(self.continue_reading)
+            self.resume_writing()
 
     def _protocol_violation(self, reason: str) -> bool:
         self._fail_connection(PROTOCOL_ERROR, reason)
-        return True  # do not go on parsing
+        return True  # tells autobahn to stop parsing
 
     def _fail_connection(self, code: int = GOING_AWAY, reason: str = "") -> None:
-        """Close after a frame that broke the rules, such that the peer sees the code.
+        """Fail the connection (RFC 6455 §7.1.7) such that the peer receives the Close frame with the code.
 
-        autobahn either drops TCP, and the peer never learns why, or parses on what cannot be parsed. Here nothing
-        more is parsed: our side of TCP is closed behind the Close frame, the peer's input discarded until it ends.
+        autobahn either drops TCP, and the peer never learns why, or goes on parsing a stream that cannot be parsed.
+        Here parsing ends: TCP is half-closed after the Close frame, and input discarded until the peer closes too.
         """
         if self.state != self.STATE_OPEN:
             return self.dropConnection(abort=False)
-        logger.warning("%s: closing with %s, %s", self.path, code, reason)
+        logger.warning("%s: closing with %s: %s", self.path, code, reason)
         self.failedByMe = True
         self.data = b""
         self.close(code, reason)
-        self.is_failed(code)
+        self.connection_failed(code)
         if self.socket is not None:
-            self.transport.unregisterProducer()  # Twisted half-closes only without one
+            self.transport.unregisterProducer()  # else Twisted does not half-close
             self.transport.loseWriteConnection()
 
     def dropConnection(self, abort: bool = False) -> None:
-        # After a clean closing handshake there is nothing to abort: a reset could overtake the last answers.
+        # After a clean closing handshake close TCP in order: a reset would discard answers that are still in flight.
         super().dropConnection(abort=abort and not self.wasClean)
 
     # --- Back-pressure
 
-    def hold(self, reason: int) -> None:
-        if not self.held:
+    def pause_reading(self, reason: int) -> None:
+        if not self.read_pauses:
             self.transport.pauseProducing()
-        self.held |= reason
+        self.read_pauses |= reason
 
-    def release(self, reason: int) -> None:
-        self.held &= ~reason
-        # Not now: an application that never has to wait for a message would keep all others from theirs.
-        self.loop.call_soon(self.read_on)
+    def resume_reading(self, reason: int) -> None:
+        self.read_pauses &= ~reason
+        # In the next turn: an application whose receive() never waits would starve the others.
+        self.loop.call_soon(self.continue_reading)
 
-    def read_on(self) -> None:
-        if not self.held and self.state != self.STATE_CLOSED:
+    def continue_reading(self) -> None:
+        if not self.read_pauses and self.state != self.STATE_CLOSED:
             if self.data:
                 self.consumeData()
-            if not self.held:
+            if not self.read_pauses:
                 self.transport.resumeProducing()
 
-    # What the transport calls (IPushProducer): its write buffer is full, or empty again.
+    # IPushProducer, called by the transport: its write buffer is full, or has drained.
     def pauseProducing(self) -> None:
-        self.hold(PEER_DOES_NOT_READ)
+        self.pause_reading(WRITE_BUFFER_FULL)
         if self.send_stuck_timer is None:
             self.send_stuck_timer = self.loop.call_later(self.server.websocket_send_timeout, self.send_timed_out)
 
     def resumeProducing(self) -> None:
         self.stop_send_timer()
-        self.release(PEER_DOES_NOT_READ)
-        self.senders_may_go_on()
+        self.resume_reading(WRITE_BUFFER_FULL)
+        self.resume_writing()
 
     def stopProducing(self) -> None:
         pass
 
     def send_timed_out(self) -> None:
-        logger.warning("%s: does not read, dropped", self.path)
+        logger.warning("%s: aborted, the peer does not read", self.path)
         self.dropConnection(abort=True)
 
     def stop_send_timer(self) -> None:
@@ -264,14 +267,14 @@ class BoundedWebSocket(WebSocketServerProtocol):
 
     @property
     def buffered(self) -> int:
-        """Bytes that the operating system has not taken yet."""
-        transport = getattr(self.transport, "transport", self.transport)  # below TLS, if there is any
+        """Bytes written that the kernel has not accepted yet."""
+        transport = getattr(self.transport, "transport", self.transport)  # of TLS, the TCP transport below
         return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        """Write, at once if nothing waits: a write through the reactor costs two changes of its poll set.
+        """Write directly to the socket if nothing is buffered: a write by the reactor changes its poll set twice.
 
-        What the socket does not take, and any error, is left to the transport, which keeps the order.
+        What the socket does not accept, and any error, goes to the transport, which keeps the order.
         """
         if self.socket is not None and not self.buffered:
             try:

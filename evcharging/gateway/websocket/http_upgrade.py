@@ -1,4 +1,4 @@
-"""From HTTP to WebSocket: an upgrade request is taken from Daphne's HTTP side and given to a GatewayProtocol."""
+"""HTTP upgrade: moves the connection of a handshake request from Daphne's HTTP channel to an ASGIWebSocket."""
 # ruff: noqa: N802  (Twisted's and autobahn's names)
 
 import logging
@@ -12,8 +12,8 @@ from twisted.protocols.policies import ProtocolWrapper
 logger = logging.getLogger(__name__)
 
 
-class GatewayRequest(WebRequest):
-    """An HTTP request: Daphne's business, unless it asks for a WebSocket."""
+class UpgradeRequest(WebRequest):
+    """An HTTP request; Daphne handles it unless it asks for a WebSocket."""
 
     def process(self) -> Any:
         upgrades = b",".join(self.requestHeaders.getRawHeaders(b"upgrade", []))
@@ -22,22 +22,22 @@ class GatewayRequest(WebRequest):
         try:
             self.upgrade()
         except Exception:
-            logger.exception("Handshake of %s failed", self.client)
+            logger.exception("%s: the handshake failed", self.client)
             self.channel.transport.abortConnection()
 
     def handle_exception(self, exception: BaseException) -> None:
         if self._response_started:
-            # Daphne would start a second response, fail at it, and with that end its reaping of applications.
+            # Daphne would start a second response, and the exception of that would end its `application_checker`.
             self.channel.transport.abortConnection()
         else:
             super().handle_exception(exception)
 
     def upgrade(self) -> None:
-        """Hand the connection over to a GatewayProtocol.
+        """Hand the connection to an ASGIWebSocket.
 
-        autobahn gets to see only what it has to check: method, version, key and subprotocols. So no other header can
-        break the handshake (real stations send an Origin without a host, bytes outside ASCII, no `Connection:
-        Upgrade`: Autel), and no extension is ever negotiated: no permessage-deflate.
+        autobahn gets only the headers that it has to check: version, key and subprotocols. No other header can break
+        the handshake then (chargers send an Origin without a host, bytes outside ASCII, and Autel's no `Connection:
+        Upgrade`), and no extension is negotiated, permessage-deflate neither.
         """
         protocol = self.server.ws_factory.buildProtocol(self.client)
         transport, self.transport = self.channel.transport, None
@@ -46,7 +46,7 @@ class GatewayRequest(WebRequest):
             transport.wrappedProtocol = protocol
         else:
             transport.protocol = protocol
-        self.channel.rawDataReceived = protocol.dataReceived  # bytes that came in one segment with the request
+        self.channel.rawDataReceived = protocol.dataReceived  # bytes that arrived in one segment with the request
         self.server.connections.pop(self, None)
         protocol.makeConnection(transport)
         if self.server.stopping:
@@ -56,7 +56,7 @@ class GatewayRequest(WebRequest):
             scope = self.websocket_scope()
             handshake = self.reduced_handshake(scope["subprotocols"])
         except ValueError as error:  # UnicodeDecodeError is one
-            logger.info("Handshake of %s refused: %s", self.client, error)
+            logger.info("%s: malformed handshake: %s", self.client, error)
             protocol.refuse(400, body=b"malformed header")
             return
         protocol.start(self.server, scope, handshake)
@@ -76,9 +76,9 @@ class GatewayRequest(WebRequest):
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def websocket_scope(self) -> dict[str, Any]:
-        """Return the ASGI scope; header values and `raw_path` are the bytes as sent.
+        """Return the ASGI scope; header values and `raw_path` are the bytes that were sent.
 
-        :raises ValueError: a subprotocol is no token, or a forwarded address is not text.
+        :raises ValueError: a subprotocol is not a token, or a forwarded address is not text.
         """
         offered = b",".join(self.requestHeaders.getRawHeaders(b"sec-websocket-protocol", []))
         subprotocols = dict.fromkeys(token.strip() for token in offered.split(b",") if token.strip())
@@ -97,7 +97,7 @@ class GatewayRequest(WebRequest):
             scheme,
         )
         raw_path, _, query_string = self.uri.partition(b"?")
-        if not raw_path.startswith(b"/"):  # a whole URL as target is allowed (RFC 9112 §3.2.2)
+        if not raw_path.startswith(b"/"):  # absolute-form (RFC 9112 §3.2.2)
             raw_path = b"/" + raw_path.partition(b"://")[2].partition(b"/")[2]
         return {
             "type": "websocket",
@@ -108,7 +108,7 @@ class GatewayRequest(WebRequest):
             "raw_path": raw_path,
             "root_path": self.server.root_path,
             "query_string": query_string,
-            # A proxy may join names with _ and with - (CVE-2015-0219).
+            # Without names that contain _: WSGI-style code reads them as - (CVE-2015-0219).
             "headers": [
                 (name.lower(), value)
                 for name, values in self.requestHeaders.getAllRawHeaders()
@@ -121,8 +121,10 @@ class GatewayRequest(WebRequest):
         }
 
 
-class GatewayHTTPFactory(HTTPFactory):
+class UpgradeHTTPFactory(HTTPFactory):
+    """Builds Daphne's HTTP channels with UpgradeRequest as their request class."""
+
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
-        protocol.requestFactory = GatewayRequest
+        protocol.requestFactory = UpgradeRequest
         return protocol

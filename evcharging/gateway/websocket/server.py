@@ -1,4 +1,4 @@
-"""The server process: Daphne's Server with the gateway's WebSockets, a deep listen queue and a graceful stop."""
+"""The server process: Daphne's Server for HTTP, ASGIWebSocket for WebSockets, and a graceful stop."""
 
 import asyncio
 import logging
@@ -23,9 +23,9 @@ from twisted.logger import (
 )
 from twisted.python.failure import Failure
 
-from evcharging.gateway.websocket.accept_throttle import Acceptance
-from evcharging.gateway.websocket.asgi_protocol import GatewayProtocol
-from evcharging.gateway.websocket.http_upgrade import GatewayHTTPFactory
+from evcharging.gateway.websocket.accept_throttle import AcceptThrottle
+from evcharging.gateway.websocket.asgi_protocol import ASGIWebSocket
+from evcharging.gateway.websocket.http_upgrade import UpgradeHTTPFactory
 
 reactor: Any = twisted_reactor  # typed as zope interfaces, which mypy misreads
 logger = logging.getLogger(__name__)
@@ -34,32 +34,32 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
-# The peer's Close frame is awaited this long after ours.
+# Time limit for the peer's Close frame after ours.
 CLOSE_HANDSHAKE_S = 5
 
-# When all applications have ended, their peers get this long to answer our Close frames.
-FAREWELL_S = 2
+# At a stop: time for cancelled applications to end, and then for all peers to answer our Close frames.
+STOP_GRACE_S = 2
 
-# However slowly a drain is to go, it has told every socket by then: whoever stops us kills us in the end.
+# Upper limit of a drain, whatever `drain_per_s` says: systemd and container runtimes send SIGKILL in the end.
 DRAIN_MAX_S = 60
 DRAIN_TICK_S = 0.02
 
 
-class GatewayServer(daphne.server.Server):
-    """Serves one ASGI application on one port: `GatewayServer(application, host=..., port=...).run()`.
+class WebSocketServer(daphne.server.Server):
+    """Serves one ASGI application on one port: `WebSocketServer(application, host=..., port=...).run()`.
 
-    `endpoints` (Twisted's strings) or `listener` (a listening socket, non-blocking, that other processes may share)
-    take the place of host, port and backlog. Times are in seconds, sizes in bytes. Liveness of an open socket is the
-    application's: no ping is sent and no socket is closed for its age or its silence.
+    `endpoints` (Twisted's strings) or `listener` (a listening socket, non-blocking, shared with other processes or
+    not) replace host, port and backlog. Times are in seconds, sizes in bytes. Keep-alive is up to the application: no
+    ping is sent, and no open socket is closed for its age or its silence.
 
-    :param listens_at_once: False leaves the port to a later `listen()`.
-    :param drain_per_s: WebSockets that a stop closes per second, while the others are served; 0 all at once.
-    :param inbox_size: messages that may wait for one application before its socket is no longer read.
-    :param websocket_handshake_timeout: silence allowed until a request is complete, and between two of HTTP.
-    :param websocket_connect_timeout: how long an application may take to accept or refuse.
-    :param websocket_send_timeout: how long a peer may not read with more than 64 KiB waiting for it.
-    :param application_close_timeout: how long an application may run on after its socket closed or `stop()`.
-    :param options: what Daphne's Server takes, for the HTTP side.
+    :param listens_at_once: False leaves opening the port to a later `listen()`.
+    :param drain_per_s: WebSockets closed per second by a stop, while the others are served; 0 closes all at once.
+    :param max_queue: messages in the receive queue of an application at which reading its socket pauses.
+    :param websocket_handshake_timeout: idle time allowed until a request is complete, and between two HTTP requests.
+    :param websocket_connect_timeout: time for an application to accept or deny a connection.
+    :param websocket_send_timeout: time for a peer to read while more than 64 KiB are buffered for it.
+    :param application_close_timeout: time for an application to end after its socket closed, or after `stop()`.
+    :param options: options of Daphne's Server, for HTTP.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class GatewayServer(daphne.server.Server):
         listens_at_once: bool = True,
         backlog: int = 4096,
         drain_per_s: float = 0,
-        inbox_size: int = 16,
+        max_queue: int = 16,
         websocket_max_message_size: int = 262144,
         websocket_handshake_timeout: float = 60,
         websocket_connect_timeout: float = 60,
@@ -98,29 +98,29 @@ class GatewayServer(daphne.server.Server):
         self.listener = listener
         self.listens_at_once = listens_at_once
         self.drain_per_s = drain_per_s
-        self.inbox_size = inbox_size
+        self.max_queue = max_queue
         self.websocket_send_timeout = websocket_send_timeout
-        # Apart from `connections`, which Daphne walks through every second: 5,000 idle stations would cost by it.
-        self.websockets: set[GatewayProtocol] = set()
+        # Not in `connections`, over which Daphne iterates every second.
+        self.websockets: set[ASGIWebSocket] = set()
         self.connections: dict[Any, dict[str, Any]] = {}
         self.ports: list[Any] = []
-        self.acceptance = Acceptance()
+        self.accept_throttle = AcceptThrottle()
         self.listen_failed: str | None = None
         self.stopping = False
 
     def run(self) -> None:
         """Serve until `stop()`, SIGTERM or SIGINT.
 
-        :raises SystemExit: could not listen; the message says where and why, the exit code is 1.
+        :raises SystemExit: it could not listen; the message says where and why, the exit code is 1.
         """
-        self.http_factory = GatewayHTTPFactory(self)
+        self.http_factory = UpgradeHTTPFactory(self)
         self.http_factory.timeOut = self.websocket_handshake_timeout
         self.ws_factory = WebSocketFactory(self, server=self.server_name)
-        self.ws_factory.protocol = GatewayProtocol
+        self.ws_factory.protocol = ASGIWebSocket
         self.ws_factory.setProtocolOptions(
             failByDrop=False,
-            utf8validateIncoming=False,  # GatewayProtocol decodes each message anyway, and closes with 1007
-            openHandshakeTimeout=0,  # autobahn gets the request whole; the application's time has its own timer
+            utf8validateIncoming=False,  # ASGIWebSocket decodes each message and closes with 1007
+            openHandshakeTimeout=0,  # the request is complete; websocket_connect_timeout applies
             closeHandshakeTimeout=CLOSE_HANDSHAKE_S,
             echoCloseCodeReason=True,
             maxMessagePayloadSize=self.websocket_max_message_size,
@@ -150,12 +150,12 @@ class GatewayServer(daphne.server.Server):
             self.ready_callable()
 
     def listen(self) -> None:
-        """Open the port, unless the server is stopping already."""
+        """Open the port, unless the server is stopping."""
         if self.stopping:
             return
         if self.listener is not None:
             port = reactor.adoptStreamPort(self.listener.fileno(), self.listener.family, self.http_factory)
-            self.listener.close()  # the port has a descriptor of its own
+            self.listener.close()  # the port has duplicated the descriptor
             self.listen_success(port)
             return
         for endpoint in self.endpoints:
@@ -165,7 +165,7 @@ class GatewayServer(daphne.server.Server):
 
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)
-        self.acceptance.add(port)
+        self.accept_throttle.add(port)
         super().listen_success(port)
 
     def listen_error(self, failure: Failure) -> None:
@@ -173,7 +173,7 @@ class GatewayServer(daphne.server.Server):
         self.stop()
 
     def stop(self) -> None:
-        """Stop gracefully, see `drain`; a second call does not wait for applications any longer."""
+        """Stop gracefully, see `drain`; a second call cancels the applications that are still running."""
         if not reactor.running:
             self.abort_start = True
         elif not self.stopping:
@@ -188,14 +188,14 @@ class GatewayServer(daphne.server.Server):
         return [task for task in [*http, *(websocket.application_task for websocket in self.websockets)] if task]
 
     def drain(self) -> Deferred[None]:
-        """Stop listening, let applications answer what they have, then close the WebSockets with 1001 (going away).
+        """Stop listening, let applications answer what is queued, then close the WebSockets with 1001 (going away).
 
-        Applications get websocket.disconnect with 1001 behind the messages already received, and can send until they
-        end: an answer whose commit has happened leaves before the Close frame.
+        Applications get websocket.disconnect with 1001 after the messages already received, and can send until they
+        end: an answer whose transaction has committed is sent before the Close frame.
         """
         self.stopping = True
-        logger.info("Stopping: %s WebSockets", len(self.websockets))
-        self.acceptance.stop()
+        logger.info("Stopping: %s WebSockets are open", len(self.websockets))
+        self.accept_throttle.stop()
         if self.listener is not None:
             self.listener.close()
         for port in self.ports:
@@ -203,19 +203,19 @@ class GatewayServer(daphne.server.Server):
         return Deferred.fromFuture(asyncio.ensure_future(self.close_all()))
 
     async def close_all(self) -> None:
-        """Tell `drain_per_s` WebSockets a second to go away, faster if it took too long; the others are served on."""
+        """Close `drain_per_s` WebSockets per second, or as many as DRAIN_MAX_S demands; serve the others meanwhile."""
         loop = asyncio.get_running_loop()
-        left = deque(self.websockets)  # no handshake succeeds any more
-        rate = max(self.drain_per_s, len(left) / DRAIN_MAX_S)
-        started, told = loop.time(), 0
-        while left:
-            due = 1 + int((loop.time() - started) * rate) - told if self.drain_per_s else len(left)
-            while left and due > 0:
-                websocket = left.popleft()
-                if websocket.application_task is not None:  # else it closed by itself
+        remaining = deque(self.websockets)  # complete: handshakes are refused from now on
+        rate = max(self.drain_per_s, len(remaining) / DRAIN_MAX_S)
+        started, closed = loop.time(), 0
+        while remaining:
+            due = 1 + int((loop.time() - started) * rate) - closed if self.drain_per_s else len(remaining)
+            while remaining and due > 0:
+                websocket = remaining.popleft()
+                if websocket.application_task is not None:  # else it has closed already
                     websocket.go_away()
-                    told, due = told + 1, due - 1
-            if left:
+                    closed, due = closed + 1, due - 1
+            if remaining:
                 await asyncio.sleep(DRAIN_TICK_S)
         await self.wait_for_applications()
 
@@ -225,9 +225,9 @@ class GatewayServer(daphne.server.Server):
             for task in pending:
                 task.cancel()
             if pending:
-                logger.warning("Killed %s applications that did not end in time", len(pending))
-                await asyncio.wait(pending, timeout=FAREWELL_S)
+                logger.warning("Cancelled %s applications that did not end in time", len(pending))
+                await asyncio.wait(pending, timeout=STOP_GRACE_S)
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + FAREWELL_S
+        deadline = loop.time() + STOP_GRACE_S
         while self.websockets and loop.time() < deadline:
             await asyncio.sleep(0.01)

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from evcharging.asgi import application
 from evcharging.gateway.shutdown import stop_gateway
-from evcharging.gateway.websocket.server import GatewayServer
+from evcharging.gateway.websocket.server import WebSocketServer
 from evcharging.server import gc_tuning, health
 from evcharging.server.banner import say_what_to_do_next
 from evcharging.server.listen_socket import PortTaken, bound_socket
@@ -98,7 +98,7 @@ def _serve_as_child(listen_fd: int, parent_fd: int, listen_when_ready: bool) -> 
     return _run(server, start)
 
 
-def _run(server: GatewayServer, start: Start) -> str:
+def _run(server: WebSocketServer, start: Start) -> str:
     """Serve until told to stop; return why it could not, or "" after an orderly stop."""
     reactor.callWhenRunning(start.begin)
     try:
@@ -113,11 +113,11 @@ def _run(server: GatewayServer, start: Start) -> str:
     return start.failure
 
 
-def _gateway_server(**options: Any) -> GatewayServer:
+def _gateway_server(**options: Any) -> WebSocketServer:
     if settings.BEHIND_TLS_PROXY:
         options["proxy_forwarded_address_header"] = "X-Forwarded-For"
         options["proxy_forwarded_proto_header"] = "X-Forwarded-Proto"
-    return GatewayServer(
+    return WebSocketServer(
         application,
         websocket_max_message_size=settings.OCPP_MAX_MESSAGE_BYTES,
         drain_per_s=settings.DRAIN_PER_S,
@@ -131,6 +131,6 @@ def _ready() -> None:
     logger.info("ready")
 
 
-def _stop_soon(server: GatewayServer) -> None:
+def _stop_soon(server: WebSocketServer) -> None:
     """Stop the server from another thread, unless it is stopping already: a second stop would hurry it."""
     reactor.callFromThread(lambda: None if server.stopping else server.stop())
