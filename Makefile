@@ -15,7 +15,7 @@ run: install
 	@exec $(VENV)/bin/python manage.py serve
 
 test: install-dev
-	@sh scripts/install-node-clients $(VENV) tests/clients
+	@sh scripts/install-node-clients $(VENV) tests/support/foreign_clients
 	@sh scripts/install-chromium
 	$(VENV)/bin/python -m pytest -n $(PYTEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 

@@ -9,7 +9,7 @@ import pytest
 from evcharging.simulator.life import Plan
 from evcharging.simulator.runner import simulate
 from evcharging.simulator.tally import Tally
-from evcharging.simulator.tests.csms import Csms
+from tests.support.csms import Csms
 
 Run = Callable[..., Awaitable["Running"]]
 

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from evcharging.simulator.configuration import MAX_KEYS
 from evcharging.simulator.tests.conftest import Running
-from evcharging.simulator.tests.csms import CommandFailed, Csms, Payload
+from tests.support.csms import CommandFailed, Csms, Payload
 
 pytestmark = pytest.mark.usefixtures("station")
 

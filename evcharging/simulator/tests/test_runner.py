@@ -11,7 +11,7 @@ import pytest
 
 from evcharging.simulator.charge_point import ChargePoint
 from evcharging.simulator.tests.conftest import Running
-from evcharging.simulator.tests.csms import Csms, Payload
+from tests.support.csms import Csms, Payload
 
 Run = Callable[..., Running]
 
