@@ -46,7 +46,7 @@ def coverage() -> str:
     for action, operation in sorted(OPERATIONS.items()):
         words = ", ".join(sorted(operation.successes)) or "any answer"
         twice = "harmless" if operation.is_repeatable else "never"
-        shown = ", ".join(f"[{name}](../{TESTS}/{name})" for name in tests.get(action, []))
+        shown = ", ".join(f"[{Path(name).name}](../{TESTS}/{name})" for name in tests.get(action, []))
         commands.append(f"| {action} | {operation.source} | {operation.purpose} | {words} | {twice} | {shown} |\n")
     return HEAD + "".join(rows) + COMMANDS + "".join(commands)
 
@@ -54,9 +54,9 @@ def coverage() -> str:
 def _tests() -> dict[str, list[str]]:
     """Return which case tests name each operation."""
     found: dict[str, list[str]] = {}
-    for path in sorted((settings.BASE_DIR / TESTS).glob("test_*.py")):
+    for path in sorted((settings.BASE_DIR / TESTS).rglob("test_*.py")):
         text = path.read_text()
         for action in OPERATIONS:
             if re.search(rf"\"{action}\"", text):
-                found.setdefault(action, []).append(path.name)
+                found.setdefault(action, []).append(path.relative_to(settings.BASE_DIR / TESTS).as_posix())
     return found
