@@ -20,6 +20,8 @@ from tests.support.charger import Charger
 from tests.support.live_server import REPOSITORY, LiveServer
 from tests.support.used_folders import EMBEDDED, fill_as_used
 
+pytestmark = pytest.mark.live
+
 OPEN = EMBEDDED | {"OCPP_ENROLMENT": "open"}
 
 

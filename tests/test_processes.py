@@ -27,6 +27,8 @@ from tests.support.serving import password_shown, running
 from tests.support.stored_sessions import add_id_tag, assert_stored_exactly, wait_until
 from tests.support.used_folders import EMBEDDED, fill_as_used
 
+pytestmark = pytest.mark.live
+
 TWO = {"PROCESSES": "2", "OCPP_ENROLMENT": "open"}
 
 

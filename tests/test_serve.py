@@ -17,6 +17,8 @@ from tests.support.live_server import REPOSITORY, LiveServer
 from tests.support.serving import login, password_shown, running
 from tests.support.used_folders import EMBEDDED
 
+pytestmark = pytest.mark.live
+
 
 @pytest.fixture
 def whole_system(short_tmp_path: Path) -> Iterator[LiveServer]:

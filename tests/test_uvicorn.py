@@ -20,6 +20,8 @@ from tests.support.serving import login, running
 from tests.support.stored_sessions import add_id_tag, assert_stored_exactly, wait_until
 from tests.support.used_folders import EMBEDDED
 
+pytestmark = pytest.mark.live
+
 PASSWORD = b"0123456789abcdef"
 #: As docs/operations/deploy.md shows them.
 FLAGS = [
