@@ -1,4 +1,4 @@
-# make run | test | test-timescale | lint | bench. Settings are variables, of the environment or of make:
+# make run | test | test-fast | test-timescale | lint | bench. Settings are variables, of the environment or of make:
 #   make run PORT=9100 DATA_DIR=/data BIND=0.0.0.0
 # (make exports those of its command line to the recipes; docs/operations/deploy.md lists them).
 
@@ -8,21 +8,25 @@ PYTEST_JOBS ?= 3
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-timescale lint bench bench-full bench-storage install install-dev
+.PHONY: run test test-fast test-timescale lint bench bench-full bench-storage install install-dev
 
 # The server takes the place of the recipe's shell, so that a signal to make is a signal to the server.
 run: install
 	@exec $(VENV)/bin/python manage.py serve
 
 test: install-dev
-	@sh scripts/install-node-clients $(VENV) tests/clients
+	@sh scripts/install-node-clients $(VENV) tests/support/foreign_clients
 	@sh scripts/install-chromium
-	$(VENV)/bin/python -m pytest -n $(PYTEST_JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -n $(PYTEST_JOBS) --dist loadfile --durations=15 $(PYTEST_ARGS)
+
+# The tests that start no processes (tests/support/live_marker.py): rules, pages, the API, translations.
+test-fast: install-dev
+	$(VENV)/bin/python -m pytest -n $(PYTEST_JOBS) --dist loadfile -m "not live" $(PYTEST_ARGS)
 
 # The tests of what is stored, on a real TimescaleDB: TIMESCALE_URL's, else one prepared under var/ (root, Debian).
 test-timescale: install-dev
 	$(VENV)/bin/python scripts/timescale.py $(VENV)/bin/python -m pytest \
-		-m "storage or timescale or timescale_community" $(PYTEST_ARGS)
+		-m "storage or timescale or timescale_community" --durations=15 $(PYTEST_ARGS)
 
 lint: install-dev
 	$(VENV)/bin/ruff check .

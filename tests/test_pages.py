@@ -22,6 +22,8 @@ from tests.support.commanding import request_frame
 from tests.support.factories import make_id_tag, make_station, reading, start, stop, transaction_of
 from transactions.models import OrphanMessage
 
+pytestmark = pytest.mark.live
+
 LONG = "a-rather-long-identity-of-a-charger-somewhere-in-the-field-0123456789"
 
 

@@ -23,9 +23,11 @@ from evcharging.embedded.servers import EmbeddedServers
 from tests.support.charger import Charger
 from tests.support.live_server import REPOSITORY, LiveServer
 from tests.support.retrying_charger import Link, RetryingCharger, Session, make_session
+from tests.support.serving import password_shown, running
 from tests.support.stored_sessions import add_id_tag, assert_stored_exactly, wait_until
-from tests.support.whole_systems import EMBEDDED, fill_as_used
-from tests.test_serve import password_shown, running
+from tests.support.used_folders import EMBEDDED, fill_as_used
+
+pytestmark = pytest.mark.live
 
 TWO = {"PROCESSES": "2", "OCPP_ENROLMENT": "open"}
 

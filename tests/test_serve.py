@@ -1,6 +1,5 @@
 """manage.py serve and `make run`: the port first, then the database, and an orderly end."""
 
-import http.cookiejar
 import os
 import re
 import signal
@@ -8,17 +7,17 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from evcharging.embedded.process import command_line
 from evcharging.embedded.servers import EmbeddedServers
 from tests.support.live_server import REPOSITORY, LiveServer
-from tests.support.whole_systems import EMBEDDED
+from tests.support.serving import login, password_shown, running
+from tests.support.used_folders import EMBEDDED
+
+pytestmark = pytest.mark.live
 
 
 @pytest.fixture
@@ -28,28 +27,6 @@ def whole_system(short_tmp_path: Path) -> Iterator[LiveServer]:
     yield server
     server.__exit__()
     EmbeddedServers(short_tmp_path).stop_if_unused()
-
-
-def running(data_dir: Path) -> list[list[str]]:
-    lines = (command_line(int(entry)) for entry in os.listdir("/proc") if entry.isdigit())
-    return [line for line in lines if any(word.startswith(str(data_dir)) for word in line)]
-
-
-def login(server: LiveServer, name: str, password: str) -> str:
-    """Log in to the admin as a browser does, and return the address at which one ends up."""
-    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-    address = f"{server.http}/admin/login/?next=/admin/"
-    with browser.open(address) as page:
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
-    assert token is not None
-    form = {"username": name, "password": password, "csrfmiddlewaretoken": token[1], "next": "/admin/"}
-    request = urllib.request.Request(address, urllib.parse.urlencode(form).encode(), {"Origin": server.http})
-    with browser.open(request) as page:
-        return str(page.url)
-
-
-def password_shown(server: LiveServer) -> list[str]:
-    return re.findall(r"user admin, password (\S+) \(shown this once\)", server.text())
 
 
 # On a database that is there

@@ -23,6 +23,8 @@ from tests.support.factories import make_id_tag, make_station
 from tests.support.live_server import REPOSITORY, LiveServer, free_port
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.live
+
 QUICK = ("--speed", "1800")
 PASSWORD = "0123456789abcdef0123456789abcdef01234567"
 

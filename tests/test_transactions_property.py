@@ -1,27 +1,20 @@
 """Transactions under anything that chargers repeat, reorder and misreport, against a reference in plain Python."""
 
 import itertools
-import threading
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from connectors.models import Connector
 from meter.models import MeterValue
 from meter.services.readings import MeterMessage, record_readings
-from meter.services.series import forget_known_series
 from meter.types import Reading
-from stations.models import Station
 from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
 from tests.support.factories import (
@@ -31,15 +24,12 @@ from tests.support.factories import (
     reading,
     report_start,
     report_stop,
-    start,
     start_report,
-    stop,
     stop_report,
 )
 from tests.support.transaction_model import Model
 from transactions.models import OrphanKind, OrphanMessage, StopConflict, Transaction
 from transactions.services.closing import close_transaction
-from transactions.services.readings import forget_known_transactions
 from transactions.services.start import ConnectionSuperseded
 from transactions.types import StartAnswer, StartReport, StopReport
 
@@ -64,17 +54,6 @@ moments = st.one_of(
     ),
 )
 drifts = st.sampled_from([None, None, 0.0, -3.5, -86_400.0 * 400])
-
-
-@pytest.fixture
-def _committed_database(transactional_db: None) -> Any:
-    """Real commits, which need not wait for the disk; what the process remembers goes with the rows."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit TO off")
-    yield
-    forget_known_series()
-    forget_known_transactions()
-    connection.close()
 
 
 class Machine(RuleBasedStateMachine):
@@ -388,241 +367,8 @@ class Machine(RuleBasedStateMachine):
         )
 
 
-@pytest.mark.usefixtures("_committed_database")
+@pytest.mark.usefixtures("committed_database")
 def test_transactions_under_any_messages_are_what_the_reference_says() -> None:
     run_state_machine_as_test(
         Machine, settings=settings(max_examples=100, stateful_step_count=30, deadline=None, print_blob=True)
     )
-
-
-# Sessions that are complete in the charger, delivered in any way a network can mangle them
-
-
-class Session:
-    """A charging session as it was: what its charger sends of it, and what must be known at the end."""
-
-    def __init__(
-        self, prefix: str, connector_id: int, number: int, steps: list[int], *, has_meter_start: bool
-    ) -> None:
-        self.connector_id = connector_id
-        self.tag = f"{prefix}{connector_id}"
-        began = NOON + timedelta(hours=number)
-        meter_start = 10_000 * connector_id + 3000 * number
-        values = list(itertools.accumulate(steps, initial=meter_start))
-        self.start = start_report(
-            connector_id=connector_id,
-            id_tag=self.tag,
-            meter_start=meter_start if has_meter_start else None,
-            reported_at=began,
-            timestamp_raw=began.isoformat(),
-        )
-        self.readings = [
-            reading(float(value), reported_at=began + timedelta(minutes=minute))
-            for minute, value in enumerate(values[1:], start=1)
-        ]
-        self.ended = began + timedelta(minutes=45)
-        self.meter_stop = values[-1] + 7
-        self.energy_wh = self.meter_stop - meter_start if has_meter_start else None
-        self.answer: StartAnswer | None = None
-        self.messages: list[Any] = [
-            self._send_start,
-            *[self._sender(sample) for sample in self.readings],
-            self._send_stop,
-        ]
-
-    def _send_start(self, machine: "Delivery") -> None:
-        answer = report_start(
-            station_id=machine.station.pk,
-            epoch=machine.station.connection_epoch,
-            report=self.start,
-            received_at=machine.now,
-            clock_drift_s=None,
-        )
-        if self.answer is None:
-            assert not answer.is_resend
-            self.answer = answer
-        else:
-            assert (answer.transaction_id, answer.is_resend) == (self.answer.transaction_id, True)
-
-    def _sender(self, sample: Reading) -> Any:
-        def send(machine: "Delivery") -> None:
-            assert self.answer is not None
-            transaction_id = self.answer.transaction_id
-            message = MeterMessage(
-                machine.station.pk,
-                machine.station.connection_epoch,
-                self.connector_id,
-                transaction_id,
-                str(transaction_id),
-                [sample],
-                machine.now,
-                None,
-            )
-            assert record_readings(messages=[message]) == [True]
-
-        return send
-
-    def _send_stop(self, machine: "Delivery") -> None:
-        assert self.answer is not None
-        report = stop_report(
-            transaction_id=self.answer.transaction_id,
-            id_tag=self.tag,
-            meter_stop=self.meter_stop,
-            reported_at=self.ended,
-            timestamp_raw=self.ended.isoformat(),
-            transaction_data=(self.readings[-1],),
-        )
-        answer = report_stop(
-            station_id=machine.station.pk,
-            epoch=machine.station.connection_epoch,
-            report=report,
-            payload={},
-            received_at=machine.now,
-            clock_drift_s=None,
-        )
-        assert answer.id_tag_info == {"status": "Accepted"}
-
-
-class Delivery:
-    """The way of sessions' messages to the central system: late, in any order across sessions, and more than once."""
-
-    def __init__(self, sessions: list[Session], station: Station) -> None:
-        self.sessions, self.station = sessions, station
-        self.now = NOON + timedelta(hours=24)
-        self.delivered: list[Any] = []
-
-    def run(self, data: st.DataObject) -> None:
-        """Deliver everything: each session's messages in their order, all else as drawn."""
-        queues = [list(session.messages) for session in self.sessions]
-        while any(queues):
-            self.now += timedelta(seconds=30)
-            choice = data.draw(st.integers(0, 7), label="what comes next")
-            if choice == 6 and self.delivered:
-                data.draw(st.sampled_from(self.delivered), label="again")(self)
-            elif choice == 7:
-                self.station.connection_epoch += 1
-                self.station.save(update_fields=["connection_epoch"])
-            else:
-                waiting = [queue for queue in queues if queue]
-                message = data.draw(st.sampled_from(waiting), label="of session").pop(0)
-                message(self)
-                self.delivered.append(message)
-        for message in data.draw(st.permutations(self.delivered), label="all again"):
-            message(self)
-
-
-steps = st.lists(st.integers(0, 900), min_size=1, max_size=3)
-
-
-@pytest.mark.usefixtures("_committed_database")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data(), per_connector=st.lists(st.lists(steps, min_size=1, max_size=3), min_size=1, max_size=2))
-def test_sessions_end_the_same_however_they_are_delivered(
-    data: st.DataObject, per_connector: list[list[list[int]]]
-) -> None:
-    prefix = f"d{next(_examples)}-"
-    sessions = [
-        Session(prefix, connector_id, number, energies, has_meter_start=(connector_id + number) % 4 != 0)
-        for connector_id, sessions in enumerate(per_connector, start=1)
-        for number, energies in enumerate(sessions)
-    ]
-    for connector_id in range(1, len(per_connector) + 1):
-        make_id_tag(f"{prefix}{connector_id}")
-    station = make_station(f"{prefix}station")
-    Delivery(sessions, station).run(data)
-    rows = {row.transaction_id: row for row in Transaction.objects.filter(station=station)}
-    assert len(rows) == len(sessions)
-    for session in sessions:
-        assert session.answer is not None
-        row = rows[session.answer.transaction_id]
-        assert (row.closing, row.started_at, row.stopped_at) == ("reported", session.start.reported_at, session.ended)
-        assert (row.meter_stop, row.energy_wh) == (session.meter_stop, session.energy_wh)
-        assert row.accepted
-        assert sorted(row.meter_values.values_list("value", flat=True)) == sorted(
-            sample.value for sample in session.readings if sample.value is not None
-        )
-    assert not OrphanMessage.objects.filter(station=station).exists()
-    assert not StopConflict.objects.filter(transaction__station=station).exists()
-
-
-# The same content at the same instant, in as many database connections
-
-
-def _at_once(functions: list[Callable[[], Any]]) -> list[Any]:
-    """Call every function in a thread of its own, all at the same instant; return what they returned."""
-    gate = threading.Barrier(len(functions))
-
-    def wait_and_call(function: Callable[[], Any]) -> Any:
-        try:
-            connection.ensure_connection()
-            gate.wait()
-            return function()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(functions)) as pool:
-        return list(pool.map(wait_and_call, functions))
-
-
-@pytest.mark.usefixtures("_committed_database")
-def test_hundred_equal_starts_and_stops_in_parallel_are_one_transaction() -> None:
-    make_id_tag("TAG")
-    station = make_station()
-    answers = [answer for _ in range(5) for answer in _at_once([lambda: start(station)] * 20)]
-    assert len({answer.transaction_id for answer in answers}) == 1
-    assert [answer.is_resend for answer in answers].count(False) == 1
-    transaction_id = answers[0].transaction_id
-    samples = (reading(2000.0), reading(3000.0, reported_at=None))
-    for stop_call in (
-        lambda: stop(station, transaction_id=transaction_id, transaction_data=samples, content_hash=b"s" * 16),
-        lambda: stop(station, transaction_ref="-1", transaction_data=samples, content_hash=b"o" * 16),
-    ):
-        for _ in range(5):
-            _at_once([stop_call] * 20)
-    row = Transaction.objects.get()
-    assert (row.closing, row.meter_stop, row.energy_wh, row.meter_values.count()) == ("reported", 6000, 5000, 2)
-    assert OrphanMessage.objects.get().state == "waiting"
-
-
-@pytest.mark.usefixtures("_committed_database")
-def test_different_starts_of_one_tag_in_parallel_are_counted_one_by_one() -> None:
-    """The tag may charge twice at once; eight connectors of four stations ask at the same instant."""
-    make_id_tag("TAG", max_active_transactions=2)
-    stations = [make_station() for _ in range(4)]
-    calls = [partial(start, station, connector_id=number) for station in stations for number in (1, 2)]
-    statuses = Counter(answer.id_tag_info["status"] for answer in _at_once(calls))
-    assert statuses == {"Accepted": 2, "ConcurrentTx": 6}
-
-
-@pytest.mark.usefixtures("_committed_database")
-def test_different_starts_on_one_connector_in_parallel_leave_one_open() -> None:
-    make_id_tag("TAG", max_active_transactions=0)
-    station = make_station()
-    calls = [
-        partial(start, station, at=NOON + timedelta(minutes=number), meter_start=1000 + number) for number in range(12)
-    ]
-    _at_once(calls)
-    rows = Transaction.objects.order_by("started_at")
-    assert [row.closing for row in rows] == ["estimated"] * 11 + ["open"]
-
-
-@pytest.mark.usefixtures("_committed_database")
-def test_same_samples_in_parallel_are_there_once() -> None:
-    """Two processes that get the same offline samples in different order neither deadlock nor double them."""
-    make_id_tag("TAG")
-    station = make_station()
-    transaction_id = start(station).transaction_id
-    samples = [
-        reading(1000.0 + number, reported_at=NOON + timedelta(seconds=number), context=context)
-        for number in range(50)
-        for context in ("Sample.Periodic", "Sample.Clock", "Trigger")
-    ]
-
-    def message(readings: list[Reading]) -> MeterMessage:
-        return MeterMessage(station.pk, 1, 1, transaction_id, str(transaction_id), readings, NOON, None)
-
-    one_way, other_way = message(samples), message(samples[::-1])
-    calls = [partial(record_readings, messages=[one_way]), partial(record_readings, messages=[other_way])] * 6
-    assert _at_once(calls) == [[True]] * 12
-    assert MeterValue.objects.count() == 150
-    assert Transaction.objects.get().energy_wh == 49

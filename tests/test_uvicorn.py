@@ -16,9 +16,11 @@ from stations.passwords import hash_password
 from tests.support.charger import Charger
 from tests.support.live_server import REPOSITORY, LiveServer
 from tests.support.retrying_charger import Link, RetryingCharger, make_session
+from tests.support.serving import login, running
 from tests.support.stored_sessions import add_id_tag, assert_stored_exactly, wait_until
-from tests.support.whole_systems import EMBEDDED
-from tests.test_serve import login, running
+from tests.support.used_folders import EMBEDDED
+
+pytestmark = pytest.mark.live
 
 PASSWORD = b"0123456789abcdef"
 #: As docs/operations/deploy.md shows them.

@@ -85,6 +85,7 @@ def copied(filled):
     return f"{head}spoilt{name}", facts
 
 
+@pytest.mark.live
 def test_option_that_serve_does_not_have_is_told(monkeypatch):
     from bench import systems
 

@@ -11,6 +11,7 @@ from bench.systems import echo
 SERVERS = [name for name in echo_servers.SERVERS if name != "uvicorn-wsproto"]  # not among the requirements
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("validating", [False, True])
 def test_every_workload_is_answered_by_every_ceiling(server, validating):
@@ -26,6 +27,7 @@ def test_every_workload_is_answered_by_every_ceiling(server, validating):
     assert all(fact.boots == 1 and fact.meters and fact.statuses and fact.transactions for fact in facts)
 
 
+@pytest.mark.live
 def test_open_loop_keeps_its_rate():
     with echo("gateway") as system, Chargers(system.port, stations=4, prefix="E", processes=2) as chargers:
         chargers.open(timeout_s=20)
@@ -35,6 +37,7 @@ def test_open_loop_keeps_its_rate():
     assert run.longest_gap_s < 1
 
 
+@pytest.mark.live
 def test_run_without_an_end_ends_when_told():
     with echo("gateway") as system, Chargers(system.port, stations=2, prefix="E") as chargers:
         chargers.open(timeout_s=20)
@@ -44,6 +47,7 @@ def test_run_without_an_end_ends_when_told():
     assert run.messages <= sum(fact.meters for fact in facts)
 
 
+@pytest.mark.live
 def test_dropped_chargers_come_back_and_are_served():
     with echo("gateway") as system, Chargers(system.port, stations=10, prefix="E") as chargers:
         chargers.open(timeout_s=20)
@@ -54,6 +58,7 @@ def test_dropped_chargers_come_back_and_are_served():
     assert sorted(fact.boots for fact in facts) == [1] * 5 + [2] * 5
 
 
+@pytest.mark.live
 def test_server_that_is_gone_is_counted_as_refusal():
     with echo("gateway") as system:
         port = system.port
@@ -62,6 +67,7 @@ def test_server_that_is_gone_is_counted_as_refusal():
         assert chargers.facts()[1]["refused"] >= 2
 
 
+@pytest.mark.live
 def test_server_that_is_stopped_under_load_is_counted_as_closed():
     with echo("gateway") as system, Chargers(system.port, stations=2, prefix="E") as chargers:
         chargers.open(timeout_s=20)

@@ -47,7 +47,7 @@ def coverage() -> str:
         action, operation = said.action, said.operation
         words = ", ".join(sorted(said.yes)) or "any answer"
         twice = "harmless" if operation.is_repeatable else "never"
-        shown = ", ".join(f"[{name}](../{TESTS}/{name})" for name in tests.get(action, []))
+        shown = ", ".join(f"[{Path(name).name}](../{TESTS}/{name})" for name in tests.get(action, []))
         commands.append(
             f"| {action} | {said.source or operation.source} | {operation.purpose} | {words} | {twice} | {shown} |\n"
         )
@@ -57,9 +57,9 @@ def coverage() -> str:
 def _tests() -> dict[str, list[str]]:
     """Return which case tests name each operation."""
     found: dict[str, list[str]] = {}
-    for path in sorted((settings.BASE_DIR / TESTS).glob("test_*.py")):
+    for path in sorted((settings.BASE_DIR / TESTS).rglob("test_*.py")):
         text = path.read_text()
         for action in (said.action for said in SAID):
             if re.search(rf"\"{action}\"", text):
-                found.setdefault(action, []).append(path.name)
+                found.setdefault(action, []).append(path.relative_to(settings.BASE_DIR / TESTS).as_posix())
     return found

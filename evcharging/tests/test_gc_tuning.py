@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 CODE = """
 import gc, weakref
 from evcharging.server import gc_tuning
@@ -23,6 +25,7 @@ print("collected" if gone() is None else "left", len(kept) > 10_000)
 """
 
 
+@pytest.mark.live
 def test_settled_collector_keeps_what_is_loaded_and_collects_cycles_made_later() -> None:
     shown = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout
     assert shown.split() == ["collected", "True"]

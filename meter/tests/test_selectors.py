@@ -25,12 +25,16 @@ def row(station) -> Transaction:
     return transaction_of(start(station))
 
 
-def report(row: Transaction, *readings: Reading, minutes: float = 0, connector_id: int = 1) -> None:
+def message(row: Transaction, *readings: Reading, minutes: float = 0, connector_id: int = 1) -> MeterMessage:
     at = NOON + timedelta(minutes=minutes)
     readings = tuple(one._replace(reported_at=at) for one in readings)
-    ref = str(row.transaction_id)
-    message = MeterMessage(row.station_id, 1, connector_id, row.transaction_id, ref, readings, at, None)
-    record_readings(messages=[message])
+    return MeterMessage(
+        row.station_id, 1, connector_id, row.transaction_id, str(row.transaction_id), readings, at, None
+    )
+
+
+def report(row: Transaction, *readings: Reading, minutes: float = 0, connector_id: int = 1) -> None:
+    record_readings(messages=[message(row, *readings, minutes=minutes, connector_id=connector_id)])
     row.refresh_from_db()
 
 
@@ -120,9 +124,10 @@ def test_curves_of_another_location_only(row):
 
 
 def test_curves_have_a_bounded_number_of_points(station, row, django_assert_num_queries):
-    for minute in range(0, 3 * MAX_POINTS, 3):
-        report(row, *(power(1000.0) for _ in range(1)), minutes=minute)
-        report(row, power(3000.0), minutes=minute + 1.5)
+    instants = [minute + half * 1.5 for minute in range(0, 3 * MAX_POINTS, 3) for half in (0, 1)]
+    values = [1000.0, 3000.0] * MAX_POINTS
+    record_readings(messages=[message(row, power(v), minutes=at) for at, v in zip(instants, values, strict=True)])
+    row.refresh_from_db()
     with django_assert_num_queries(1):
         found = curves(row).power
     assert (len(found) <= MAX_POINTS + 1, {round(value) for _, value in found[1:-1]} <= {1000, 2000, 3000}) == (

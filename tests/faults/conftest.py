@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.system import WholeSystem
-from tests.support.whole_systems import fill_as_used
+from tests.support.used_folders import fill_as_used
+from tests.support.whole_system import WholeSystem
 
 
 @pytest.fixture(scope="session")

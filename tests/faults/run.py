@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults.fleet import Fleet, Outcome
-from tests.faults.system import WholeSystem
+from tests.support.fleet import Fleet, Outcome
+from tests.support.whole_system import WholeSystem
 
 
 async def run(

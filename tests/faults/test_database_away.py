@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.system import WholeSystem, frozen
 from tests.support.retrying_charger import RetryingCharger, make_session
 from tests.support.stored_sessions import assert_stored_exactly
+from tests.support.whole_system import WholeSystem, frozen
 
 TRY_AGAIN_LATER = 1013
 HOLD_S = 2.0

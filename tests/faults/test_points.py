@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.points import POINTS, FaultPoint, Hold, When, hold_at
-from tests.faults.system import WholeSystem
+from tests.support.fault_points import POINTS, FaultPoint, Hold, When, hold_at
 from tests.support.retrying_charger import RetryingCharger, Session, make_session
 from tests.support.stored_sessions import assert_stored_exactly
+from tests.support.whole_system import WholeSystem
 
 
 async def _session_with_a_kill(

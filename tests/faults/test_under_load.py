@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.fleet import Fleet
 from tests.faults.run import run
-from tests.faults.system import WholeSystem, frozen
+from tests.support.fleet import Fleet
+from tests.support.whole_system import WholeSystem, frozen
 
 STATIONS = 8
 

@@ -49,7 +49,7 @@ class Server(NamedTuple):
 
 def command(*options: str, port: int = 0) -> list[str]:
     arguments = [argument for option in options for argument in ("--option", option)]
-    return [sys.executable, "-m", "evcharging.gateway.tests.echo_app", "--port", str(port), *arguments]
+    return [sys.executable, "-m", "tests.support.echo_app", "--port", str(port), *arguments]
 
 
 @contextlib.contextmanager

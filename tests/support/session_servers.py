@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -73,14 +74,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _stop_leftovers() -> None:
     """Stop the servers of sessions that were killed: nobody else would."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if folder.owner() != DATA_DIR.owner():
-            continue
-        if (folder / "embedded" / "users").exists():
-            unused = EmbeddedServers(folder).stop_if_unused()
-        else:
-            unused = folder.stat().st_mtime < time.time() - 600  # or its session is only just starting
-        if unused:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another session that ends removes its folder meanwhile
+            if folder.owner() != DATA_DIR.owner():
+                continue
+            if (folder / "embedded" / "users").exists():
+                unused = EmbeddedServers(folder).stop_if_unused()
+            else:
+                unused = folder.stat().st_mtime < time.time() - 600  # or its session is only just starting
+            if unused:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _timescale_edition() -> str:

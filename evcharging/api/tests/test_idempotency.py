@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from evcharging.api.models import IdempotencyKey
 from evcharging.api.services import forget_idempotency_keys
-from evcharging.api.tests.broken_table import DIVISION_BY_ZERO, broken
 from evcharging.jobs.periodic import maintain
 from id_tags.models import IdTag
 from stations.models import Command
 from tests.support.api import Program
+from tests.support.broken_table import DIVISION_BY_ZERO, broken
 from tests.support.factories import make_id_tag, make_station
 
 pytestmark = pytest.mark.django_db

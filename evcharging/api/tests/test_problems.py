@@ -7,8 +7,8 @@ from django.db import transaction
 from django.test import Client, override_settings
 
 from evcharging.api.parsers import MAX_BODY_BYTES
-from evcharging.api.tests.broken_table import DIVISION_BY_ZERO, SHUTDOWN, broken
 from tests.support.api import ROOT, Program, errors
+from tests.support.broken_table import DIVISION_BY_ZERO, SHUTDOWN, broken
 from tests.support.factories import make_id_tag
 
 pytestmark = pytest.mark.django_db

@@ -41,6 +41,8 @@ from tests.support.raw_client import (
     running,
 )
 
+pytestmark = pytest.mark.live
+
 MEGABYTE = 1 << 20
 LIMIT = 262144
 

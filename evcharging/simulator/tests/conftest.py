@@ -11,7 +11,7 @@ from evcharging.simulator.plan import Plan
 from evcharging.simulator.run_statistics import RunStatistics
 from evcharging.simulator.runner import simulate
 from evcharging.simulator.tests.certificates import Authority, certificate_of
-from evcharging.simulator.tests.csms import Csms
+from tests.support.csms import Csms
 
 
 class Running:

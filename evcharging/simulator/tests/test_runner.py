@@ -15,7 +15,7 @@ from evcharging.simulator.persistent_state import PersistentState
 from evcharging.simulator.run_statistics import RunStatistics
 from evcharging.simulator.station import Station
 from evcharging.simulator.tests.conftest import Run
-from evcharging.simulator.tests.csms import Csms, Payload
+from tests.support.csms import Csms, Payload
 
 OPERATIONS = {
     "CancelReservation", "CertificateSigned", "ChangeAvailability", "ChangeConfiguration", "ClearCache",

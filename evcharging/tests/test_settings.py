@@ -147,6 +147,7 @@ def value_of(expression: str, **variables: str) -> str:
     return result.stdout.strip()
 
 
+@pytest.mark.live
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
@@ -169,6 +170,7 @@ def test_wrong_setting_gets_one_line(short_tmp_path: Path, variables: dict[str, 
         assert (result.returncode, result.stdout, result.stderr) == (1, "", f"error: {message}\n")
 
 
+@pytest.mark.live
 def test_database_that_is_not_there_gets_one_line(short_tmp_path: Path) -> None:
     url = f"postgres://ann:secret@/fleet?host={short_tmp_path}"
     result = run("manage.py", "migrate", DATA_DIR=str(short_tmp_path), DATABASE_URL=url)
@@ -178,6 +180,7 @@ def test_database_that_is_not_there_gets_one_line(short_tmp_path: Path) -> None:
     assert "secret" not in result.stderr
 
 
+@pytest.mark.live
 def test_secret_key_is_made_once_and_kept_private(short_tmp_path: Path) -> None:
     first = value_of("settings.SECRET_KEY", DATA_DIR=str(short_tmp_path))
     assert value_of("settings.SECRET_KEY", DATA_DIR=str(short_tmp_path)) == first
@@ -185,6 +188,7 @@ def test_secret_key_is_made_once_and_kept_private(short_tmp_path: Path) -> None:
     assert stat.filemode((short_tmp_path / "secret_key").stat().st_mode) == "-rw-------"
 
 
+@pytest.mark.live
 def test_nothing_is_written_where_everything_is_given(short_tmp_path: Path) -> None:
     given = {"SECRET_KEY": "k", "DATABASE_URL": "postgres://db/x", "REDIS_URL": "redis://cache"}
     assert value_of("settings.DATA_DIR", DATA_DIR=str(short_tmp_path / "none"), **given) == str(
@@ -193,6 +197,7 @@ def test_nothing_is_written_where_everything_is_given(short_tmp_path: Path) -> N
     assert list(short_tmp_path.iterdir()) == []
 
 
+@pytest.mark.live
 def test_allowed_hosts_are_this_machine_unless_told(short_tmp_path: Path) -> None:
     def hosts(**variables: str) -> str:
         return value_of("settings.ALLOWED_HOSTS", DATA_DIR=str(short_tmp_path), **variables)
@@ -206,9 +211,9 @@ def test_allowed_hosts_are_this_machine_unless_told(short_tmp_path: Path) -> Non
 def test_settings_are_the_only_reader_of_the_environment() -> None:
     readers = [
         str(path.relative_to(REPOSITORY))
-        for path in sorted(REPOSITORY.glob("*/**/*.py"))
-        if re.search(r"\bos\.(environ|getenv)\b", path.read_text())
-        and not {"tests", "bench", "scripts", ".venv", "var", "node_modules"} & set(path.relative_to(REPOSITORY).parts)
+        for path in sorted(REPOSITORY.glob("[!.]*/**/*.py"))
+        if not {"tests", "bench", "scripts", "var", "node_modules"} & set(path.relative_to(REPOSITORY).parts)
+        and re.search(r"\bos\.(environ|getenv)\b", path.read_text())
     ]
     assert readers == ["evcharging/asgi.py", "evcharging/settings.py"]
 

@@ -130,3 +130,16 @@ def test_notices_of_one_station_are_not_anothers(
     frame = '[2,"same","FirmwareStatusNotification",{"status":"Idle"}]'
     assert charger.exchange(frame) == plug(other_station).exchange(frame) == [3, "same", {}]
     assert [len(notices(station)), len(notices(other_station))] == [1, 1]
+
+
+def test_data_transfer_of_an_unknown_vendor(charger: Charger, station: Station) -> None:
+    """Case 30 (TC_064), decision 8: UnknownVendorId, stored with all it said."""
+    payload = {"vendorId": "EVBox", "messageId": "evbStatusNotification", "data": '{"temperature": 31}'}
+    assert charger.call("DataTransfer", payload, "1") == [3, "1", {"status": "UnknownVendorId"}]
+    assert charger.call("DataTransfer", {"vendorId": "EVBox"}, "2") == [3, "2", {"status": "UnknownVendorId"}]
+    notices = station.notices.order_by("received_at")
+    assert list(notices.values_list("kind", "payload")) == [
+        ("DataTransfer", payload),
+        ("DataTransfer", {"vendorId": "EVBox"}),
+    ]
+    assert notices[0].detail == 'EVBox evbStatusNotification: {"temperature": 31}'

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from evcharging.embedded.servers import EmbeddedServers
-from tests.faults.points import connected
+from tests.support.fault_points import connected
 from tests.support.live_server import LiveServer
 from tests.support.stored_sessions import add_id_tag
 

@@ -2,7 +2,7 @@
 //
 //   node charge_point.js session|offline|refused URL IDENTITY ID_TAG [PASSWORD]
 //
-// Prints one JSON object with the answers; tests/clients/charge_point.py does the same on another library.
+// Prints one JSON object with the answers; tests/support/foreign_clients/charge_point.py does the same on another library.
 'use strict';
 
 const { RPCClient } = require('ocpp-rpc');
