@@ -61,6 +61,17 @@ PLAIN, TIMESCALE = "django.db.backends.postgresql", "timescale.db.backends.postg
                 "OPTIONS": {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem"},
             },
         ),
+        (
+            "postgres://db/fleet?application_name=007&user=7&password=0012",
+            {
+                "ENGINE": PLAIN,
+                "NAME": "fleet",
+                "USER": "7",
+                "PASSWORD": "0012",
+                "HOST": "db",
+                "OPTIONS": {"application_name": "007"},
+            },
+        ),
     ],
 )
 def test_database_url_is_read_as_libpq_reads_it(url: str, expected: dict[str, Any]) -> None:
