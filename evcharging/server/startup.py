@@ -15,7 +15,7 @@ from django.db import DatabaseError, OperationalError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from evcharging.db.advisory_locks import AdvisoryLock, try_lock_for_session
-from evcharging.embedded.servers import EmbeddedServerError
+from evcharging.embedded.process import EmbeddedServerError
 from evcharging.jobs.storage import apply_policies
 
 logger = logging.getLogger(__name__)
