@@ -13,7 +13,7 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
-    from evcharging.embedded.servers import EmbeddedServerError
+    from evcharging.embedded.process import EmbeddedServerError
 
     try:
         settings.INSTALLED_APPS  # noqa: B018  (read now: some commands would show a broken setting as a traceback)

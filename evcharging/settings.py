@@ -19,7 +19,10 @@ from evcharging.logs.setup import logging_configuration
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-ENVIRONMENT = Environment(os.environ)
+#: Names of earlier releases, which still work.
+OLD_NAMES = {"STRANGER_RETENTION_DAYS": "REFUSAL_RETENTION_DAYS"}
+
+ENVIRONMENT = Environment(os.environ, old_names=OLD_NAMES)
 
 # Where everything is kept that is not in a database elsewhere.
 DATA_DIR = Path(ENVIRONMENT.text("DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
@@ -258,7 +261,7 @@ PENDING_STATIONS_MAX = ENVIRONMENT.integer("PENDING_STATIONS_MAX", 1000, minimum
 REFUSED_CONNECTIONS_MAX = ENVIRONMENT.integer("REFUSED_CONNECTIONS_MAX", 10_000, minimum=0)
 UNKNOWN_ID_TAGS_MAX = ENVIRONMENT.integer("UNKNOWN_ID_TAGS_MAX", 10_000, minimum=0)
 DEVIATIONS_MAX_PER_STATION = ENVIRONMENT.integer("DEVIATIONS_MAX_PER_STATION", 200, minimum=0)
-STRANGER_RETENTION_DAYS = ENVIRONMENT.integer("STRANGER_RETENTION_DAYS", 30, minimum=0)
+REFUSAL_RETENTION_DAYS = ENVIRONMENT.integer("REFUSAL_RETENTION_DAYS", 30, minimum=0)
 # … and how they are talked to.
 OCPP_MAX_MESSAGE_BYTES = ENVIRONMENT.integer("OCPP_MAX_MESSAGE_BYTES", 262_144, minimum=4096)
 OCPP_PING_INTERVAL_S = ENVIRONMENT.integer("OCPP_PING_INTERVAL_S", 60, minimum=0)

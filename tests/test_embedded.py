@@ -15,8 +15,8 @@ import psycopg
 import pytest
 import redis
 
-from evcharging.embedded.process import command_line
-from evcharging.embedded.servers import EmbeddedServerError, EmbeddedServers, EmbeddedServersInUse
+from evcharging.embedded.process import EmbeddedServerError, command_line
+from evcharging.embedded.servers import EmbeddedServers, EmbeddedServersInUse
 from tests.support.live_server import REPOSITORY
 
 pytestmark = pytest.mark.live

@@ -165,7 +165,7 @@ def test_server_restarts_its_killed_servers(whole_system: LiveServer) -> None:
         os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 30
     ready = b'{"database": "ok", "migrations": "applied", "redis": "ok"}'
-    while server.get("/readyz") != (200, ready) or "Valkey runs again" not in server.text():
+    while server.get("/readyz") != (200, ready) or "Valkey restarted" not in server.text():
         assert time.monotonic() < deadline, server.text()
         time.sleep(0.05)
     assert server.terminate() == 0

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
@@ -12,6 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions
 from rest_framework.response import Response
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,16 @@ class Conflict(Problem):
 class NotFound(Problem):
     status_code = 404
     default_detail = "There is no such resource."
+
+
+def found(row: T | None, noun: str) -> T:
+    """Return the row of an address.
+
+    :raises NotFound: there is none.
+    """
+    if row is None:
+        raise NotFound(f"There is no such {noun}.")
+    return row
 
 
 class BodyTooLarge(Problem):

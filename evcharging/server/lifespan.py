@@ -1,4 +1,4 @@
-"""ASGI's lifespan protocol: how the application starts and stops under a server that is not ours, as uvicorn."""
+"""The ASGI lifespan protocol: how the application starts and stops under another server, such as uvicorn."""
 
 import asyncio
 import logging
@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 class Lifespan:
-    """Gets ready in a thread behind the open port, as `manage.py serve` does, and stops in order.
+    """Prepares the database in a thread while the port is open, as `manage.py serve` does, and stops in order.
 
-    :param stop_gateway: what ends the gateway of this process, once its sockets are closed.
+    :param stop_gateway: stops the gateway of this process, after its sockets were closed.
     """
 
     def __init__(self, *, stop_gateway: Callable[[], Awaitable[None]]) -> None:
@@ -29,7 +29,7 @@ class Lifespan:
         await receive()  # lifespan.startup
         start = Start(on_ready=_ready, on_failure=_end_process)
         start.begin()
-        # Not only when ready: the port would stay closed while the database is away, and /healthz with it.
+        # At once: waiting for the database would keep the port closed, and /healthz with it.
         await send({"type": "lifespan.startup.complete"})
         await receive()  # lifespan.shutdown
         await asyncio.to_thread(start.abandon)
@@ -42,11 +42,11 @@ class Lifespan:
 
 
 def _ready(admin: FirstAdmin | None) -> None:
-    gc_tuning.settle()
+    gc_tuning.tune_gc()
     health.mark_ready()
     logger.info("ready")
-    if admin is not None:  # for a person, not for the log
-        print(f"\n  user {admin.name}, password {admin.password} (shown this once)\n", file=sys.stderr, flush=True)  # noqa: T201
+    if admin is not None:
+        print(f"\n  {admin.login}\n", file=sys.stderr, flush=True)  # noqa: T201 - stdout is the log
 
 
 def _end_process() -> None:

@@ -1,4 +1,4 @@
-"""The port, tried before anything is started."""
+"""The listening socket, bound before anything else is started."""
 
 import errno
 import socket
@@ -8,16 +8,16 @@ RETRY_S = 0.1
 
 
 class PortTaken(Exception):
-    """The port cannot be listened on; the message is one line for whoever started us."""
+    """The address cannot be bound; the message is one line for the command line."""
 
 
-def bound_socket(host: str, port: int, *, patience_s: float = 0) -> socket.socket:
-    """Return a socket bound to the port, which does not listen yet.
+def bound_socket(host: str, port: int, *, wait_s: float = 0) -> socket.socket:
+    """Return a socket that is bound and does not listen yet.
 
-    :param patience_s: how long to wait for others who listen on it to end.
-    :raises PortTaken: it cannot be had.
+    :param wait_s: how long to retry while another process listens on the port.
+    :raises PortTaken:
     """
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + wait_s
     while True:
         try:
             return _bound(host, port)

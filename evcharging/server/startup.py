@@ -1,4 +1,4 @@
-"""What happens between the open port and the first charger: servers, migrations, the first admin."""
+"""The start of a process, in a thread while the port is open: embedded servers, migrations, the first admin."""
 
 import logging
 import secrets
@@ -15,7 +15,7 @@ from django.db import DatabaseError, OperationalError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from evcharging.db.advisory_locks import AdvisoryLock, try_lock_for_session
-from evcharging.embedded.servers import EmbeddedServerError
+from evcharging.embedded.process import EmbeddedServerError
 from evcharging.jobs.storage import apply_policies
 
 logger = logging.getLogger(__name__)
@@ -25,25 +25,30 @@ ADMIN_NAME = "admin"
 
 
 class StartAbandoned(Exception):
-    """The process was asked to stop before it was ready."""
+    """The process was told to stop before it was ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class FirstAdmin:
-    """The account that the first start creates; its password is shown once and kept nowhere."""
+    """The account that the first start creates; its password is printed once and stored only as a hash."""
 
     name: str
     password: str
+
+    @property
+    def login(self) -> str:
+        """The line that is printed."""
+        return f"user {self.name}, password {self.password} (shown this once)"
 
 
 Prepare = Callable[[threading.Event], FirstAdmin | None]
 
 
 class Start:
-    """The thread that makes a process ready while its port is already open.
+    """The thread that prepares a process while its port is already open.
 
-    :param on_ready: called in the thread with what `prepare` returned.
-    :param on_failure: called in the thread once `failure` says in one line why the process must end.
+    :param on_ready: called in the thread with the result of `prepare`.
+    :param on_failure: called in the thread after `failure` was set to one line that says why the process must end.
     """
 
     def __init__(
@@ -63,7 +68,7 @@ class Start:
         self._thread.start()
 
     def abandon(self) -> None:
-        """Make the thread end, and wait for it."""
+        """Stop the thread and wait for its end."""
         self._stopping.set()
         settings.EMBEDDED_SERVERS.abandon_start()
         if self._thread.ident is not None:
@@ -77,8 +82,8 @@ class Start:
         except EmbeddedServerError as error:
             self._fail(str(error))
         except Exception:
-            logger.exception("the system cannot start")
-            self._fail("the system cannot start; the log says why")
+            logger.exception("the start failed")
+            self._fail("the start failed; the log says why")
         else:
             self._on_ready(admin)
         finally:
@@ -91,12 +96,12 @@ class Start:
 
 
 def prepare_database(stopping: threading.Event, *, creates_admin: bool = True) -> FirstAdmin | None:
-    """Start the embedded servers, wait for the database, migrate it, create an admin if there is no user at all.
+    """Start the embedded servers, wait for the database, migrate it, create an admin if there is no user.
 
-    Behind a TLS proxy no admin is created, since what is shown there stays in logs: use `manage.py createsuperuser`.
+    Behind a TLS proxy no admin is created (use `manage.py createsuperuser`): its password would stay in the logs.
 
     :raises StartAbandoned: once `stopping` is set.
-    :raises EmbeddedServerError: if an embedded server cannot be started.
+    :raises EmbeddedServerError: an embedded server did not start.
     """
     settings.EMBEDDED_SERVERS.acquire()
     settings.EMBEDDED_SERVERS.supervise()
@@ -107,14 +112,14 @@ def prepare_database(stopping: threading.Event, *, creates_admin: bool = True) -
                 _apply_storage_policies()
                 return _create_first_admin() if creates_admin and not settings.BEHIND_TLS_PROXY else None
         except OperationalError as error:
-            logger.warning("the database cannot be used yet: %s", " ".join(str(error).split()))
+            logger.warning("the database is not available yet: %s", " ".join(str(error).split()))
             connection.close()
             if stopping.wait(_RETRY_S):
                 raise StartAbandoned from None
 
 
 def _apply_storage_policies() -> None:
-    """Storage that is not as the settings say is no reason to leave chargers waiting."""
+    """Apply the policies; an error is logged, and does not keep the process from serving."""
     try:
         for line in apply_policies():
             logger.info("storage: %s", line)
@@ -146,13 +151,16 @@ def _create_first_admin() -> FirstAdmin | None:
 
 @contextmanager
 def _migration_lock(stopping: threading.Event) -> Iterator[None]:
-    """Hold the advisory lock. Asked for again and again, because who waits for it inside PostgreSQL holds a snapshot,
-    and CREATE INDEX CONCURRENTLY of who has the lock would wait for that snapshot: a deadlock."""
-    told = False
+    """Hold the advisory lock, acquired by polling.
+
+    A session that blocks on it inside PostgreSQL holds a snapshot, for which CREATE INDEX CONCURRENTLY in the session
+    that has the lock would wait: a deadlock.
+    """
+    is_logged = False
     while not try_lock_for_session(AdvisoryLock.MIGRATION):
-        if not told:
+        if not is_logged:
             logger.info("another process is migrating the database; waiting for it")
-            told = True
+            is_logged = True
         if stopping.wait(0.2):
             raise StartAbandoned
     try:
@@ -160,4 +168,4 @@ def _migration_lock(stopping: threading.Event) -> Iterator[None]:
             raise StartAbandoned
         yield
     finally:
-        connection.close()  # and with the session goes its lock
+        connection.close()  # which releases the lock

@@ -42,7 +42,7 @@ class ImportCommand(BaseCommand, Generic[T]):
         """Return what no two rows may share."""
 
     @abstractmethod
-    def store(self, items: Iterable[T], facts: Collection[str], now: datetime) -> Imported:
+    def store(self, items: Iterable[T], fields: Collection[str], now: datetime) -> Imported:
         """Store all items or, where they raise, none; `facts` are the columns that the file has."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:

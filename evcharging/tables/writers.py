@@ -1,4 +1,4 @@
-"""Writing tables row by row, in memory that does not grow with them; no cell is a formula, whatever text it holds."""
+"""Write CSV and XLSX row by row, in bounded memory; no cell is a formula, whatever its text."""
 
 import csv
 import math
@@ -11,9 +11,10 @@ from typing import Any, BinaryIO
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 
+from evcharging.tables.formulas import FORMULA_STARTS, guard_formula
+
 Cell = str | int | float | datetime | None
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 #: The last row of an Excel sheet; what comes after it goes to a further sheet.
 SHEET_ROWS = 1_048_576
 #: Excel keeps 15 digits: a longer number is written as text.
@@ -22,7 +23,7 @@ _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class TableWriter(ABC):
-    """A table that is being written to `file`; it is whole when finish() returns."""
+    """Writes a table to `file`, which is complete after finish()."""
 
     def __init__(self, file: BinaryIO, *, title: str, columns: Sequence[str]) -> None:
         self.file = file
@@ -31,16 +32,15 @@ class TableWriter(ABC):
 
     @abstractmethod
     def write(self, cells: Sequence[Cell]) -> None:
-        """Add a row, with a cell for each column; None is an empty one."""
+        """Write a row with a cell for each column; None is an empty cell."""
 
     @abstractmethod
     def finish(self) -> None:
-        """Write what is still to be written and leave the file open."""
+        """Flush to the file and leave it open."""
 
 
 class CsvWriter(TableWriter):
-    """CSV in UTF-8 with commas; times in ISO 8601, UTC. A text that a spreadsheet would run as a formula stands
-    behind an apostrophe."""
+    """Writes CSV in UTF-8 with commas; times in ISO 8601, UTC; formulas guarded (evcharging.tables.formulas)."""
 
     def __init__(self, file: BinaryIO, *, title: str, columns: Sequence[str]) -> None:
         super().__init__(file, title=title, columns=columns)
@@ -55,7 +55,7 @@ class CsvWriter(TableWriter):
 
 
 class _Encoder:
-    """Where csv writes its rows. No TextIOWrapper, which would close the file when an error leaves it behind."""
+    """Encodes what csv.writer writes. Not a TextIOWrapper, which closes the file when it is garbage-collected."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -65,10 +65,23 @@ class _Encoder:
 
 
 class XlsxWriter(TableWriter):
-    """An Excel file; times are dates of Excel's, in UTC, and text is text."""
+    """Writes an Excel workbook; times are Excel dates in UTC.
 
-    def __init__(self, file: BinaryIO, *, title: str, columns: Sequence[str], sheet_rows: int = SHEET_ROWS) -> None:
+    :param sheet_rows: rows of a sheet, after which another one begins.
+    :param formats_text: give every text cell the format Text, so that 007 or MAR1 stays what it is when it is edited.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        *,
+        title: str,
+        columns: Sequence[str],
+        sheet_rows: int = SHEET_ROWS,
+        formats_text: bool = False,
+    ) -> None:
         super().__init__(file, title=title, columns=columns)
+        self._formats_text = formats_text
         self._book = Workbook(write_only=True)
         self._sheet_rows = sheet_rows
         self._begin_sheet()
@@ -83,7 +96,7 @@ class XlsxWriter(TableWriter):
     def write(self, cells: Sequence[Cell]) -> None:
         if not self._rows_left:
             self._begin_sheet()
-        self._sheet.append([_xlsx_cell(self._sheet, cell) for cell in cells])
+        self._sheet.append([_xlsx_cell(self._sheet, cell, self._formats_text) for cell in cells])
         self._rows_left -= 1
 
     def finish(self) -> None:
@@ -103,13 +116,13 @@ def _iso(at: datetime) -> str:
 
 def _csv_cell(cell: Cell) -> object:
     if isinstance(cell, str):
-        return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+        return guard_formula(cell)
     if isinstance(cell, datetime):
         return _iso(cell)
     return "" if cell is None else _plain(cell)
 
 
-def _xlsx_cell(sheet: Any, cell: Cell) -> object:
+def _xlsx_cell(sheet: Any, cell: Cell, formats_text: bool) -> object:
     if isinstance(cell, datetime):
         if cell.year >= 1900:  # where Excel's calendar begins
             return cell.astimezone(UTC).replace(tzinfo=None)
@@ -122,7 +135,7 @@ def _xlsx_cell(sheet: Any, cell: Cell) -> object:
     if cell is None:
         return None
     text = _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", cell)
-    if not text.startswith((*FORMULA_STARTS, "#")):
+    if not formats_text and not text.startswith((*FORMULA_STARTS, "#")):
         return text
     typed = WriteOnlyCell(sheet, text)  # which would take = for a formula and #N/A for an error
     typed.data_type, typed.number_format = "s", "@"

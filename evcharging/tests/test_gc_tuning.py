@@ -1,4 +1,4 @@
-"""The cycle collector of a server: it leaves alone what stays, and still finds what goes."""
+"""The garbage collector of a server: loaded objects are frozen, cycles made later are collected."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from evcharging.server import gc_tuning
 class Node:
     pass
 
-gc_tuning.settle()
+gc_tuning.tune_gc()
 assert gc.get_freeze_count() > 1000, gc.get_freeze_count()
 assert gc.get_threshold() == gc_tuning.THRESHOLDS
 node = Node()
@@ -26,6 +26,6 @@ print("collected" if gone() is None else "left", len(kept) > 10_000)
 
 
 @pytest.mark.live
-def test_settled_collector_keeps_what_is_loaded_and_collects_cycles_made_later() -> None:
+def test_tuned_collector_freezes_what_is_loaded_and_collects_cycles_made_later() -> None:
     shown = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout
     assert shown.split() == ["collected", "True"]

@@ -61,6 +61,17 @@ PLAIN, TIMESCALE = "django.db.backends.postgresql", "timescale.db.backends.postg
                 "OPTIONS": {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem"},
             },
         ),
+        (
+            "postgres://db/fleet?application_name=007&user=7&password=0012",
+            {
+                "ENGINE": PLAIN,
+                "NAME": "fleet",
+                "USER": "7",
+                "PASSWORD": "0012",
+                "HOST": "db",
+                "OPTIONS": {"application_name": "007"},
+            },
+        ),
     ],
 )
 def test_database_url_is_read_as_libpq_reads_it(url: str, expected: dict[str, Any]) -> None:
@@ -124,6 +135,30 @@ def test_flags_understand_the_usual_words() -> None:
     assert [environment.flag(name) for name in "ABCD"] == [True, True, False, False]
 
 
+def test_old_name_is_an_alias() -> None:
+    old_names = {"OLD": "NEW"}
+    assert Environment({"OLD": "7"}, old_names=old_names).integer("NEW", 1) == 7
+    assert Environment({"OLD": "7", "NEW": " 7 "}, old_names=old_names).integer("NEW", 1) == 7
+    assert Environment({"OLD": " ", "NEW": "8"}, old_names=old_names).integer("NEW", 1) == 8
+    assert Environment({"OLD": "7", "NEW": ""}, old_names=old_names).integer("NEW", 1) == 7
+    assert Environment({"OLD": "7"}, old_names=old_names).integer("OTHER", 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"OLD": "7", "NEW": "8"}, "NEW and OLD, its old name, differ: unset OLD"),
+        ({"OLD": "many"}, "OLD must be a number, not 'many'"),
+        ({"OLD": "0"}, "OLD must be at least 1, not 0"),
+        ({"OLD": "1.5"}, "OLD must be a whole number, not 1.5"),
+    ],
+)
+def test_wrong_old_name_is_named(variables: dict[str, str], message: str) -> None:
+    with pytest.raises(ImproperlyConfigured) as raised:
+        Environment(variables, old_names={"OLD": "NEW"}).integer("NEW", 1, minimum=1)
+    assert str(raised.value) == message
+
+
 # The whole settings module, in a process of its own
 
 
@@ -157,6 +192,10 @@ def value_of(expression: str, **variables: str) -> str:
         (
             {"DATABASE_URL": "x"},
             "DATABASE_URL must look like postgres://user:password@host:5432/name or timescale://…",
+        ),
+        (
+            {"STRANGER_RETENTION_DAYS": "7", "REFUSAL_RETENTION_DAYS": "8"},
+            "REFUSAL_RETENTION_DAYS and STRANGER_RETENTION_DAYS, its old name, differ: unset STRANGER_RETENTION_DAYS",
         ),
         (
             {"DATA_DIR": "/dev/null/data"},
@@ -208,6 +247,12 @@ def test_allowed_hosts_are_this_machine_unless_told(short_tmp_path: Path) -> Non
     assert hosts(ALLOWED_HOSTS="a.example, b.example") == "['a.example', 'b.example']"
 
 
+@pytest.mark.parametrize("old", settings.OLD_NAMES)
+def test_every_old_name_still_sets_its_setting(short_tmp_path: Path, old: str) -> None:
+    new = settings.OLD_NAMES[old]
+    assert value_of(f"settings.{new}", DATA_DIR=str(short_tmp_path), **{old: "17"}) == "17"
+
+
 def test_settings_are_the_only_reader_of_the_environment() -> None:
     readers = [
         str(path.relative_to(REPOSITORY))
@@ -221,6 +266,7 @@ def test_settings_are_the_only_reader_of_the_environment() -> None:
 def test_deployment_page_lists_every_variable() -> None:
     page = (REPOSITORY / "docs/operations/deploy.md").read_text()
     assert set(re.findall(r"^\| `([A-Z_0-9]+)` \|", page, re.MULTILINE)) == settings.ENVIRONMENT.names
+    assert set(re.findall(r"old name: `([A-Z_0-9]+)` \|$", page, re.MULTILINE)) == set(settings.OLD_NAMES)
 
 
 # System checks

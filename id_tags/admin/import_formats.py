@@ -1,25 +1,21 @@
-"""The files of the back office's import and export of id tags; read as `import_id_tags` reads them."""
+"""File formats of the back office's import and export of id tags, read as `import_id_tags` reads them."""
 
-from csv import writer
-from io import BytesIO, StringIO
+from io import BytesIO
 from typing import Any
 
 from import_export.formats.base_formats import Format
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from tablib import Dataset
 
-from evcharging.tables.csv_reader import open_csv
-from evcharging.tables.xlsx_reader import open_xlsx
+from evcharging.tables.formulas import unguard_formula
+from evcharging.tables.open_table import open_table_file
+from evcharging.tables.writers import CsvWriter, TableWriter, XlsxWriter
 from id_tags.import_table import COLUMNS
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-XLSX_START = b"PK\x03\x04"
+TITLE = "Id tags"
 
 
 class AnyTable(Format):
-    """For the import: a CSV or XLSX file, its content says which, and in which encoding."""
+    """Import of CSV or XLSX, told apart by the content, as is the encoding."""
 
     def __init__(self, encoding: str | None = None) -> None:
         pass
@@ -35,25 +31,23 @@ class AnyTable(Format):
 
         :raises UnreadableTable:
         """
-        file = BytesIO(in_stream)
         dataset = Dataset()
         lines: dict[int, int] = {}
         problems: dict[int, str] = {}
-        with (open_xlsx if in_stream.startswith(XLSX_START) else open_csv)(file, COLUMNS) as table:
+        with open_table_file(BytesIO(in_stream), COLUMNS) as table:
             names = [column.name for column in COLUMNS if column.name in table.columns]
             dataset.headers = names
             for index, row in enumerate(table.rows):
                 lines[index] = row.line
                 if row.problem:
                     problems[index] = row.problem
-                dataset.append([_unguarded(row.cells.get(name, "")) for name in names])
+                dataset.append([unguard_formula(row.cells.get(name, "")) for name in names])
         dataset.lines, dataset.problems = lines, problems
         return dataset
 
 
 class GuardedCSV(Format):
-    """For the export. What a spreadsheet would run as a formula stands behind an apostrophe, which the import takes
-    off again: a tag may have been chosen by a stranger."""
+    """Export to CSV with guarded formulas; the import takes the guard off again."""
 
     def get_title(self) -> str:
         return "CSV"
@@ -71,15 +65,13 @@ class GuardedCSV(Format):
         return True
 
     def export_data(self, dataset: Dataset, **kwargs: Any) -> str:
-        text = StringIO()
-        rows = writer(text)
-        rows.writerow(dataset.headers)
-        rows.writerows([_guarded(cell) for cell in row] for row in dataset)
-        return text.getvalue()
+        file = BytesIO()
+        _write(CsvWriter(file, title=TITLE, columns=dataset.headers), dataset)
+        return file.getvalue().decode()
 
 
 class TextXLSX(Format):
-    """For the export. Every cell is text, so that a tag keeps its zeros and is never a formula."""
+    """Export to XLSX with every cell as text, so that a tag keeps its zeros."""
 
     def get_title(self) -> str:
         return "XLSX"
@@ -94,23 +86,12 @@ class TextXLSX(Format):
         return True
 
     def export_data(self, dataset: Dataset, **kwargs: Any) -> bytes:
-        book = Workbook(write_only=True)
-        sheet = book.create_sheet("Id tags")
-        for row in (dataset.headers, *dataset):
-            cells = []
-            for text in row:
-                cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", text))
-                cell.data_type, cell.number_format = "s", "@"
-                cells.append(cell)
-            sheet.append(cells)
         file = BytesIO()
-        book.save(file)
+        _write(XlsxWriter(file, title=TITLE, columns=dataset.headers, formats_text=True), dataset)
         return file.getvalue()
 
 
-def _guarded(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
-def _unguarded(text: str) -> str:
-    return text[1:] if text[:1] == "'" and text[1:].startswith(FORMULA_STARTS) else text
+def _write(writer: TableWriter, dataset: Dataset) -> None:
+    for row in dataset:
+        writer.write(row)
+    writer.finish()

@@ -112,7 +112,7 @@ class IdTagResource(ModelResource):
         """Store all rows, or none."""
         if kwargs.get("dry_run") or result.has_errors() or result.has_validation_errors():
             return
-        import_id_tags(rows=self._rows, facts=set(dataset.headers))
+        import_id_tags(rows=self._rows, fields=set(dataset.headers))
         folded = [fold_id_tag(row.id_tag) for row in self._rows]
         stored = IdTag.objects.in_bulk(folded, field_name="id_tag_folded")
         for row_result in result.rows:

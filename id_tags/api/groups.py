@@ -2,17 +2,14 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
-from rest_framework.request import Request
-from rest_framework.response import Response
+from drf_spectacular.utils import extend_schema, extend_schema_view
 
-from evcharging.api.addresses import name_in_address
-from evcharging.api.problems import Conflict, NotFound
+from evcharging.api.problems import found
 from evcharging.api.serializers import RowSerializer
-from evcharging.api.views import ReadViewSet, valid
+from evcharging.api.views import EditViewSet
 from id_tags.api.names import validate_name
 from id_tags.models import IdTagGroup, fold_id_tag
-from id_tags.services.editing import GroupExists, HasHistory, create_group, delete_group, update_group
+from id_tags.services.editing import create_group, delete_group, update_group
 
 
 class IdTagGroupSerializer(RowSerializer):
@@ -33,44 +30,30 @@ class IdTagGroupChangeSerializer(IdTagGroupSerializer):
         fields = ("max_active_transactions", "note")
 
 
-class IdTagGroupViewSet(ReadViewSet):
+@extend_schema_view(
+    create=extend_schema(description="Create a group.", responses={201: IdTagGroupSerializer}),
+    partial_update=extend_schema(request=IdTagGroupChangeSerializer, responses=IdTagGroupSerializer),
+    destroy=extend_schema(description="Delete a group without tags."),
+)
+class IdTagGroupViewSet(EditViewSet):
     """Groups of id tags; the case of their id does not matter."""
 
     queryset = IdTagGroup.objects.all()
     serializer_class = IdTagGroupSerializer
+    change_serializer_class = IdTagGroupChangeSerializer
     lookup_field = "parent_id_tag"
     lookup_value_converter = "name"
     orderings = {"parent_id_tag": "parent_id_tag_folded"}
 
     def get_object(self) -> IdTagGroup:
         folded = fold_id_tag(self.kwargs["parent_id_tag"])
-        group = self.get_queryset().filter(parent_id_tag_folded=folded).first()
-        if group is None:
-            raise NotFound("There is no such group.")
-        return group
+        return found(self.get_queryset().filter(parent_id_tag_folded=folded).first(), "group")
 
-    @extend_schema(responses={201: IdTagGroupSerializer})
-    def create(self, request: Request) -> Response:
-        """Create a group."""
-        said = valid(IdTagGroupSerializer, request)
-        try:
-            group = create_group(parent_id_tag=said.pop("parent_id_tag"), facts=said)
-        except GroupExists as error:
-            raise Conflict(f"{error}.", problem_type="exists") from None
-        location = f"{request.path}{name_in_address(group.parent_id_tag)}/"
-        return Response(IdTagGroupSerializer(group).data, status=201, headers={"Location": location})
+    def create_row(self, values: dict[str, Any]) -> IdTagGroup:
+        return create_group(parent_id_tag=values.pop("parent_id_tag"), values=values)
 
-    @extend_schema(request=IdTagGroupChangeSerializer, responses=IdTagGroupSerializer)
-    def partial_update(self, request: Request, parent_id_tag: str) -> Response:
-        """Change what is given, and nothing else."""
-        group = self.get_object()
-        said = valid(IdTagGroupChangeSerializer, request, partial=True)
-        return Response(IdTagGroupSerializer(update_group(group_id=group.pk, facts=said)).data)
+    def change_row(self, row: IdTagGroup, values: dict[str, Any]) -> IdTagGroup:
+        return update_group(group_id=row.pk, values=values)
 
-    def destroy(self, request: Request, parent_id_tag: str) -> Response:
-        """Delete a group without tags."""
-        try:
-            delete_group(group_id=self.get_object().pk)
-        except HasHistory as error:
-            raise Conflict(f"{error}.", problem_type="has-history") from None
-        return Response(status=204)
+    def delete_row(self, row: IdTagGroup) -> None:
+        delete_group(group_id=row.pk)

@@ -4,18 +4,15 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
-from rest_framework.request import Request
-from rest_framework.response import Response
+from drf_spectacular.utils import extend_schema, extend_schema_view
 
-from evcharging.api.addresses import name_in_address
 from evcharging.api.filters import InstantFilter, TextFilter
-from evcharging.api.problems import Conflict, NotFound
+from evcharging.api.problems import found
 from evcharging.api.serializers import RowSerializer, TextField
-from evcharging.api.views import ReadViewSet, valid
+from evcharging.api.views import EditViewSet
 from id_tags.api.names import MAX_LENGTH, validate_name
 from id_tags.models import IdTag, IdTagStatus, fold_id_tag
-from id_tags.services.editing import HasHistory, IdTagExists, create_id_tag, delete_id_tag, update_id_tag
+from id_tags.services.editing import create_id_tag, delete_id_tag, update_id_tag
 
 
 class IdTagSerializer(RowSerializer):
@@ -43,7 +40,7 @@ class IdTagSerializer(RowSerializer):
         return value if value is None else validate_name(value)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Return what was said, flat."""
+        """Return the values without the nesting of `source`."""
         if "group" in attrs:
             attrs["parent_id_tag"] = attrs.pop("group")["parent_id_tag"]
         return attrs
@@ -70,44 +67,32 @@ class IdTagFilterSet(filters.FilterSet):
         return queryset.filter(Q(id_tag_folded__contains=fold_id_tag(value)) | Q(note__icontains=value))
 
 
-class IdTagViewSet(ReadViewSet):
+@extend_schema_view(
+    create=extend_schema(
+        description="Create a tag; it is Accepted if its status is left out.", responses={201: IdTagSerializer}
+    ),
+    partial_update=extend_schema(request=IdTagChangeSerializer, responses=IdTagSerializer),
+    destroy=extend_schema(description="Delete a tag that never charged."),
+)
+class IdTagViewSet(EditViewSet):
     """Id tags, by their text; its case does not matter."""
 
     queryset = IdTag.objects.select_related("group")
     serializer_class = IdTagSerializer
+    change_serializer_class = IdTagChangeSerializer
     filterset_class = IdTagFilterSet
     lookup_field = "id_tag"
     lookup_value_converter = "name"
     orderings = {"id_tag": "id_tag_folded", "created_at": "created_at"}
 
     def get_object(self) -> IdTag:
-        tag = self.get_queryset().filter(id_tag_folded=fold_id_tag(self.kwargs["id_tag"])).first()
-        if tag is None:
-            raise NotFound("There is no such id tag.")
-        return tag
+        return found(self.get_queryset().filter(id_tag_folded=fold_id_tag(self.kwargs["id_tag"])).first(), "id tag")
 
-    @extend_schema(responses={201: IdTagSerializer})
-    def create(self, request: Request) -> Response:
-        """Create a tag; it is Accepted if its status is left out."""
-        said = valid(IdTagSerializer, request)
-        try:
-            tag = create_id_tag(id_tag=said.pop("id_tag"), facts=said)
-        except IdTagExists as error:
-            raise Conflict(f"{error}.", problem_type="exists") from None
-        location = f"{request.path}{name_in_address(tag.id_tag)}/"
-        return Response(IdTagSerializer(tag).data, status=201, headers={"Location": location})
+    def create_row(self, values: dict[str, Any]) -> IdTag:
+        return create_id_tag(id_tag=values.pop("id_tag"), values=values)
 
-    @extend_schema(request=IdTagChangeSerializer, responses=IdTagSerializer)
-    def partial_update(self, request: Request, id_tag: str) -> Response:
-        """Change what is given, and nothing else."""
-        tag = self.get_object()
-        said = valid(IdTagChangeSerializer, request, partial=True)
-        return Response(IdTagSerializer(update_id_tag(tag_id=tag.pk, facts=said)).data)
+    def change_row(self, row: IdTag, values: dict[str, Any]) -> IdTag:
+        return update_id_tag(tag_id=row.pk, values=values)
 
-    def destroy(self, request: Request, id_tag: str) -> Response:
-        """Delete a tag that never charged."""
-        try:
-            delete_id_tag(tag_id=self.get_object().pk)
-        except HasHistory as error:
-            raise Conflict(f"{error}.", problem_type="has-history") from None
-        return Response(status=204)
+    def delete_row(self, row: IdTag) -> None:
+        delete_id_tag(tag_id=row.pk)

@@ -1,23 +1,36 @@
-"""Many id tags at once, from a list that staff keep elsewhere; one by one they are services.import_id_tag's."""
+"""Imports of id tags by the thousand, from a file; a single one: services.tags.import_id_tag."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
 from evcharging.db.advisory_locks import AdvisoryLock, lock_for_transaction
+from evcharging.db.staging import BATCH, StagingTable
 from evcharging.events import publish
 from evcharging.tables.table import Imported
 from id_tags.models import IdTag, IdTagGroup, IdTagStatus, fold_id_tag
 from id_tags.signals import id_tags_changed
 
-BATCH = 1000
+_STAGING = StagingTable(
+    "incoming_id_tags",
+    columns={
+        "id_tag": "text",
+        "folded": "text",
+        "status": "text",
+        "expires_at": "timestamptz",
+        "parent_id_tag": "text",
+        "parent_folded": "text",
+        "max_active_transactions": "int",
+        "note": "text",
+    },
+    key="folded",
+)
 
 
 class IdTagRow(NamedTuple):
-    """One tag as a list has it; a `parent_id_tag` of "" is no group."""
+    """A tag as a row of the file; a `parent_id_tag` of "" is no group."""
 
     id_tag: str
     status: str = IdTagStatus.ACCEPTED
@@ -28,60 +41,39 @@ class IdTagRow(NamedTuple):
 
 
 @transaction.atomic
-def import_id_tags(*, rows: Iterable[IdTagRow], facts: Collection[str]) -> Imported:
-    """Create or update tags in one database transaction, in bounded memory; what is given twice changes nothing.
+def import_id_tags(*, rows: Iterable[IdTagRow], fields: Collection[str]) -> Imported:
+    """Create or update tags in one database transaction, in bounded memory; the same rows again change nothing.
 
-    The rows are collected beside the table first, so that the tags are locked, in one order, for as short as can be:
-    starts go on meanwhile. A parent_id_tag that is not yet known becomes a group without a limit. `rows` may raise to
-    call it all off.
+    Tags are locked in the order of their ids, after the last row was read. A parent_id_tag that is not yet known
+    becomes a group without a limit. An error of `rows` rolls everything back.
 
-    :param rows: a tag is there once, whatever its case.
-    :param facts: the fields that the list knows; a known tag keeps the others.
+    :param rows: each tag once, whatever its case.
+    :param fields: those that the file has; a known tag keeps its other fields.
     """
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS pg_temp.incoming_id_tags")
-        cursor.execute(
-            "CREATE TEMPORARY TABLE incoming_id_tags ("
-            " position bigint, id_tag text, folded text, status text, expires_at timestamptz, parent_id_tag text,"
-            " parent_folded text, max_active_transactions int, note text"
-            ") ON COMMIT DROP"
-        )
-        total = 0
-        for batch in _batches(rows):
-            _collect(cursor, batch, total)
-            total += len(batch)
-        cursor.execute("CREATE INDEX ON incoming_id_tags (folded)")
-        cursor.execute("ANALYZE incoming_id_tags")
+        total = _STAGING.fill(cursor, rows, _staged)
         lock_for_transaction(AdvisoryLock.ID_TAG_IMPORT)
         _create_groups(cursor)
         created = _create_missing(cursor)
-        updated = _update_known(cursor, facts)
+        updated = _update_known(cursor, fields)
         cursor.execute("DELETE FROM id_tags_unknownidtag u USING incoming_id_tags i WHERE u.id_tag_folded = i.folded")
     return Imported(created, updated, total - created - updated)
 
 
-def _batches(rows: Iterable[IdTagRow]) -> Iterator[list[IdTagRow]]:
-    remaining = iter(rows)
-    while batch := list(islice(remaining, BATCH)):
-        yield batch
-
-
-def _collect(cursor: Any, batch: Sequence[IdTagRow], position: int) -> None:
-    with cursor.copy("COPY incoming_id_tags FROM STDIN") as copy:
-        for number, row in enumerate(batch, position):
-            copy.write_row(
-                (
-                    number,
-                    row.id_tag,
-                    fold_id_tag(row.id_tag),
-                    row.status,
-                    row.expires_at,
-                    row.parent_id_tag,
-                    fold_id_tag(row.parent_id_tag),
-                    row.max_active_transactions,
-                    row.note,
-                )
-            )
+def _staged(batch: Sequence[IdTagRow]) -> Sequence[tuple[Any, ...]]:
+    return [
+        (
+            row.id_tag,
+            fold_id_tag(row.id_tag),
+            row.status,
+            row.expires_at,
+            row.parent_id_tag,
+            fold_id_tag(row.parent_id_tag),
+            row.max_active_transactions,
+            row.note,
+        )
+        for row in batch
+    ]
 
 
 def _create_groups(cursor: Any) -> None:
@@ -98,21 +90,14 @@ def _create_groups(cursor: Any) -> None:
 
 
 def _create_missing(cursor: Any) -> int:
-    created, position = 0, -1
-    while True:
-        cursor.execute(
-            """
-            SELECT i.position, i.id_tag, i.status, i.expires_at, g.id, i.max_active_transactions, i.note
-            FROM incoming_id_tags i
-            LEFT JOIN id_tags_idtaggroup g ON g.parent_id_tag_folded = i.parent_folded
-            WHERE i.position > %s AND NOT EXISTS (SELECT 1 FROM id_tags_idtag t WHERE t.id_tag_folded = i.folded)
-            ORDER BY i.position LIMIT %s
-            """,
-            [position, BATCH],
-        )
-        found = cursor.fetchall()
-        if not found:
-            return created
+    query = """
+        SELECT i.position, i.id_tag, i.status, i.expires_at, g.id, i.max_active_transactions, i.note
+        FROM incoming_id_tags i
+        LEFT JOIN id_tags_idtaggroup g ON g.parent_id_tag_folded = i.parent_folded
+        WHERE NOT EXISTS (SELECT 1 FROM id_tags_idtag t WHERE t.id_tag_folded = i.folded)
+    """
+    created = 0
+    for found in _STAGING.select_in_batches(cursor, query):
         tags = [
             IdTag(
                 id_tag=id_tag,
@@ -124,14 +109,14 @@ def _create_missing(cursor: Any) -> int:
             )
             for _, id_tag, status, expires_at, group_id, max_active, note in found
         ]
-        # One that staff add at this very moment is left to the update.
+        # A tag that staff add meanwhile is left to the update.
         IdTag.objects.bulk_create(tags, ignore_conflicts=True)
         publish(id_tags_changed, IdTag, folded=[tag.id_tag_folded for tag in tags])
-        position = found[-1][0]
-        created += len(found)
+        created += len(tags)
+    return created
 
 
-def _update_known(cursor: Any, facts: Collection[str]) -> int:
+def _update_known(cursor: Any, fields: Collection[str]) -> int:
     cursor.execute(
         """
         UPDATE id_tags_idtag AS t
@@ -159,7 +144,7 @@ def _update_known(cursor: Any, facts: Collection[str]) -> int:
         WHERE t.id = v.id
         RETURNING t.id_tag_folded
         """,
-        {name: name in facts for name in IdTagRow._fields},
+        {name: name in fields for name in IdTagRow._fields},
     )
     changed = [folded for (folded,) in cursor.fetchall()]
     for start in range(0, len(changed), BATCH):

@@ -39,9 +39,9 @@ def note_unknown_id_tag(*, id_tag: str, station_id: int, now: datetime) -> None:
 
 
 def forget_unknown_id_tags(*, now: datetime) -> int:
-    """Remove unknown tags that nobody presented within STRANGER_RETENTION_DAYS; return how many."""
+    """Remove unknown tags that nobody presented within REFUSAL_RETENTION_DAYS; return how many."""
     removed, _ = UnknownIdTag.objects.filter(
-        last_seen_at__lt=stale_before(now, settings.STRANGER_RETENTION_DAYS)
+        last_seen_at__lt=stale_before(now, settings.REFUSAL_RETENTION_DAYS)
     ).delete()
     return removed
 

@@ -140,6 +140,7 @@ def test_bad_rows_that_are_confirmed_all_the_same_import_nothing(admin_client):
         ("id_tag,colour\nx,red\n", "line 1: unknown column"),
         ("status\nAccepted\n", "line 1: the column id_tag is missing"),
         ("PK\x03\x04nonsense", "not an Excel file that can be read"),
+        (b"\xd0\xcf\x11\xe0old", "an old or encrypted Excel file"),
     ],
 )
 def test_files_that_are_no_table_are_refused_in_words(admin_client, content, problem):
@@ -205,7 +206,10 @@ def test_export_to_excel_writes_text_and_no_formulas(admin_client):
     make_id_tag("007")
     content = admin_client.post(f"{TAGS}export/", {"format": "1", "resource": "0"}).content
     rows = list(load_workbook(BytesIO(content)).active.iter_rows(min_row=2))
-    assert [(row[0].value, row[0].data_type) for row in rows] == [("007", "s"), ("=1+1", "s")]
+    assert [(row[0].value, row[0].data_type, row[0].number_format) for row in rows] == [
+        ("007", "s", "@"),
+        ("=1+1", "s", "@"),
+    ]
     assert rows[1][5].value == "a\N{REPLACEMENT CHARACTER}b"
 
 

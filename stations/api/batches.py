@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from evcharging.api.clients import username_of
 from evcharging.api.filters import PeriodFilterSet, TextFilter
 from evcharging.api.models import Scope
-from evcharging.api.problems import Conflict, NotFound
+from evcharging.api.problems import Conflict, found
 from evcharging.api.serializers import (
     InstantField,
     RowSerializer,
@@ -128,10 +128,7 @@ class BatchViewSet(ReadViewSet):
     orderings = {"-created_at": "created_at"}
 
     def get_object(self) -> CommandBatch:
-        row = self.get_queryset().filter(pk=self.kwargs["id"]).first()
-        if row is None:
-            raise NotFound("There is no such batch.")
-        return row
+        return found(self.get_queryset().filter(pk=self.kwargs["id"]).first(), "batch")
 
     @extend_schema(responses=BatchDetailSerializer)
     def retrieve(self, request: Request, id: UUID) -> Response:
@@ -210,9 +207,7 @@ class BatchItemViewSet(ListViewSet):
     def get_queryset(self) -> QuerySet[CommandBatchItem]:
         if getattr(self, "swagger_fake_view", False):
             return self.queryset
-        batch = CommandBatch.objects.filter(pk=self.kwargs["id"]).first()
-        if batch is None:
-            raise NotFound("There is no such batch.")
+        batch = found(CommandBatch.objects.filter(pk=self.kwargs["id"]).first(), "batch")
         return self.queryset.filter(batch=batch)
 
 

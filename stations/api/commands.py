@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from evcharging.api.clients import username_of
 from evcharging.api.filters import PeriodFilterSet, TextFilter, TrueOrFalseFilter
 from evcharging.api.models import Scope
-from evcharging.api.problems import Conflict, InvalidParameters, NotFound
+from evcharging.api.problems import Conflict, InvalidParameters, found
 from evcharging.api.serializers import KnownMembersOnly, RowSerializer, TextField, TrueOrFalseField
 from evcharging.api.views import ListViewSet, ReadViewSet, valid
 from stations.api.filters import StationFilter
@@ -139,10 +139,7 @@ class CommandViewSet(ReadViewSet):
     tie_breaker = "number"
 
     def get_object(self) -> Command:
-        row = self.get_queryset().filter(pk=self.kwargs["id"]).first()
-        if row is None:
-            raise NotFound("There is no such command.")
-        return row
+        return found(self.get_queryset().filter(pk=self.kwargs["id"]).first(), "command")
 
     @extend_schema(request=None, responses={200: CommandSerializer})
     @action(detail=True, methods=["post"], write_scope=Scope.OPERATE, staff_verb="add", filterset_class=None)
@@ -208,10 +205,7 @@ class StationCommandViewSet(ListViewSet):
         return Response(CommandSerializer(command).data, status=201 if command.has_ended else 202, headers=headers)
 
     def _station(self) -> Station:
-        station = Station.objects.with_identity(self.kwargs["identity"]).first()
-        if station is None:
-            raise NotFound("There is no such station.")
-        return station
+        return found(Station.objects.with_identity(self.kwargs["identity"]).first(), "station")
 
 
 def invalid_payload(error: InvalidPayload) -> exceptions.ValidationError:

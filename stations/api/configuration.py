@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from evcharging.api.problems import NotFound
+from evcharging.api.problems import found
 from evcharging.api.serializers import RowSerializer
 from evcharging.api.views import ListViewSet
 from stations.models import ConfigurationKey, Station
@@ -31,7 +31,5 @@ class StationConfigurationViewSet(ListViewSet):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return self.queryset
-        station = Station.objects.with_identity(self.kwargs["identity"]).first()
-        if station is None:
-            raise NotFound("There is no such station.")
+        station = found(Station.objects.with_identity(self.kwargs["identity"]).first(), "station")
         return self.queryset.filter(station=station)

@@ -1,25 +1,29 @@
-"""Many stations at once, from a list that staff keep elsewhere."""
+"""Imports of stations by the thousand, from a file."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models.functions import Lower
 
 from evcharging.db.advisory_locks import AdvisoryLock, lock_for_transaction
+from evcharging.db.staging import StagingTable
 from evcharging.events import publish
 from evcharging.tables.table import Imported
 from stations.models import RegistrationStatus, Station
 from stations.passwords import hash_password, verify_password
 from stations.signals import station_changed
 
-BATCH = 1000
+_STAGING = StagingTable(
+    "incoming_stations",
+    columns={"identity": "text", "name": "text", "registration_status": "text", "password_hash": "text"},
+    key="lower(identity)",
+)
 
 
 class StationRow(NamedTuple):
-    """One station as a list has it. A `password` of "" leaves the station's as it is."""
+    """A station as a row of the file; a `password` of "" leaves the station's as it is."""
 
     identity: str
     name: str = ""
@@ -28,48 +32,26 @@ class StationRow(NamedTuple):
 
 
 @transaction.atomic
-def import_stations(*, rows: Iterable[StationRow], facts: Collection[str], now: datetime) -> Imported:
-    """Create or update stations in one database transaction, in bounded memory; what is given twice changes nothing.
+def import_stations(*, rows: Iterable[StationRow], fields: Collection[str], now: datetime) -> Imported:
+    """Create or update stations in one database transaction, in bounded memory; the same rows again change nothing.
 
-    The rows are collected beside the table first, so that the stations are locked, in one order, for as short as can
-    be: chargers go on connecting meanwhile. `rows` may raise to call it all off.
+    Stations are locked in the order of their ids, after the last row was read. An error of `rows` rolls everything
+    back.
 
-    :param rows: with passwords that hash_password() takes; an identity is there once, whatever its case.
-    :param facts: the fields that the list knows; a known station keeps the others.
+    :param rows: each identity once, whatever its case, with passwords that hash_password() takes.
+    :param fields: those that the file has; a known station keeps its other fields.
     """
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS pg_temp.incoming_stations")
-        cursor.execute(
-            "CREATE TEMPORARY TABLE incoming_stations ("
-            " position bigint, identity text, name text, registration_status text, password_hash text"
-            ") ON COMMIT DROP"
-        )
-        total = 0
-        for batch in _batches(rows):
-            _collect(cursor, batch, total)
-            total += len(batch)
-        cursor.execute("CREATE INDEX ON incoming_stations (lower(identity))")
-        cursor.execute("ANALYZE incoming_stations")
+        total = _STAGING.fill(cursor, rows, _staged)
         lock_for_transaction(AdvisoryLock.STATION_IMPORT)
         created = _create_missing(cursor, now)
-        updated = _update_known(cursor, facts, now)
+        updated = _update_known(cursor, fields, now)
     return Imported(created, updated, total - created - updated)
 
 
-def _batches(rows: Iterable[StationRow]) -> Iterator[list[StationRow]]:
-    remaining = iter(rows)
-    while batch := list(islice(remaining, BATCH)):
-        yield batch
-
-
-def _collect(cursor: Any, batch: Sequence[StationRow], position: int) -> None:
+def _staged(batch: Sequence[StationRow]) -> Sequence[tuple[str, ...]]:
     hashes = _changed_passwords(batch)
-    columns = "position, identity, name, registration_status, password_hash"
-    with cursor.copy(f"COPY incoming_stations ({columns}) FROM STDIN") as copy:
-        for number, row in enumerate(batch, position):
-            copy.write_row(
-                (number, row.identity, row.name, row.registration_status, hashes.get(row.identity.lower(), ""))
-            )
+    return [(row.identity, row.name, row.registration_status, hashes.get(row.identity.lower(), "")) for row in batch]
 
 
 def _changed_passwords(batch: Sequence[StationRow]) -> dict[str, str]:
@@ -87,47 +69,38 @@ def _changed_passwords(batch: Sequence[StationRow]) -> dict[str, str]:
 
 
 def _create_missing(cursor: Any, now: datetime) -> int:
-    created, position = 0, -1
-    while True:
-        cursor.execute(
-            """
-            SELECT i.position, i.identity, i.name, i.registration_status, i.password_hash FROM incoming_stations i
-            WHERE i.position > %s
-                AND NOT EXISTS (SELECT 1 FROM stations_station s WHERE lower(s.identity) = lower(i.identity))
-            ORDER BY i.position LIMIT %s
-            """,
-            [position, BATCH],
-        )
-        found = cursor.fetchall()
-        if not found:
-            return created
-        # One that a charger's connection enrols at this very moment is left to the update.
-        Station.objects.bulk_create(
-            [
-                Station(
-                    identity=identity,
-                    name=name,
-                    registration_status=status,
-                    first_accepted_at=now if status == RegistrationStatus.ACCEPTED else None,
-                    password_hash=password_hash,
-                )
-                for _, identity, name, status, password_hash in found
-            ],
-            ignore_conflicts=True,
-        )
-        position = found[-1][0]
-        created += len(found)
+    query = """
+        SELECT i.position, i.identity, i.name, i.registration_status, i.password_hash
+        FROM incoming_stations i
+        WHERE NOT EXISTS (SELECT 1 FROM stations_station s WHERE lower(s.identity) = lower(i.identity))
+    """
+    created = 0
+    for found in _STAGING.select_in_batches(cursor, query):
+        stations = [
+            Station(
+                identity=identity,
+                name=name,
+                registration_status=status,
+                first_accepted_at=now if status == RegistrationStatus.ACCEPTED else None,
+                password_hash=password_hash,
+            )
+            for _, identity, name, status, password_hash in found
+        ]
+        # A station that a connection enrols meanwhile is left to the update.
+        Station.objects.bulk_create(stations, ignore_conflicts=True)
+        created += len(stations)
+    return created
 
 
-def _update_known(cursor: Any, facts: Collection[str], now: datetime) -> int:
-    """Update what differs; tell the connected ones whose status or password changed."""
+def _update_known(cursor: Any, fields: Collection[str], now: datetime) -> int:
+    """Update the stations that differ; publish station_changed for connected ones whose status or password changed."""
     cursor.execute(
         """
         UPDATE stations_station AS s
         SET name = v.new_name, registration_status = v.new_status, password_hash = v.new_hash,
             first_accepted_at = COALESCE(s.first_accepted_at, CASE WHEN v.new_status = 'Accepted' THEN %(now)s END)
         FROM (
-            SELECT n.*, (s2.registration_status, s2.password_hash) <> (n.new_status, n.new_hash) AS concerns_connection
+            SELECT n.*, (s2.registration_status, s2.password_hash) <> (n.new_status, n.new_hash) AS is_reconnect_due
             FROM stations_station s2
             JOIN incoming_stations i ON lower(i.identity) = lower(s2.identity)
             CROSS JOIN LATERAL (
@@ -141,12 +114,12 @@ def _update_known(cursor: Any, facts: Collection[str], now: datetime) -> int:
             FOR NO KEY UPDATE OF s2
         ) AS v
         WHERE s.id = v.id
-        RETURNING s.id, v.concerns_connection AND s.connected_at IS NOT NULL AND s.disconnected_at IS NULL
+        RETURNING s.id, v.is_reconnect_due AND s.connected_at IS NOT NULL AND s.disconnected_at IS NULL
         """,
-        {"now": now, "name": "name" in facts, "status": "registration_status" in facts},
+        {"now": now, "name": "name" in fields, "status": "registration_status" in fields},
     )
     changed = cursor.fetchall()
-    for station_id, is_to_be_told in changed:
-        if is_to_be_told:
+    for station_id, is_published in changed:
+        if is_published:
             publish(station_changed, Station, station_id=station_id)
     return len(changed)

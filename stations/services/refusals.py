@@ -82,11 +82,11 @@ def accept_refused_identity(*, refused_id: int, now: datetime) -> Station:
 
 @transaction.atomic
 def forget_strangers(*, now: datetime) -> Forgotten:
-    """Remove what strangers left and nobody saw again within STRANGER_RETENTION_DAYS.
+    """Remove what strangers left and nobody saw again within REFUSAL_RETENTION_DAYS.
 
     Pending stations go only if they were never accepted and left nothing that is kept (orphans, transactions).
     """
-    before = stale_before(now, settings.STRANGER_RETENTION_DAYS)
+    before = stale_before(now, settings.REFUSAL_RETENTION_DAYS)
     refused, _ = RefusedConnection.objects.filter(last_seen_at__lt=before).delete()
     deviations, _ = Deviation.objects.filter(last_seen_at__lt=before).delete()
     strangers = Station.objects.filter(

@@ -153,7 +153,7 @@ def test_strangers_beyond_the_cap_are_refused(server: LiveServer, orm: None) -> 
 
 
 def test_strangers_nobody_saw_again_are_forgotten(server: LiveServer, orm: None) -> None:
-    """STRANGER_RETENTION_DAYS: pending stations, refused connections and unknown tags; never who was accepted."""
+    """REFUSAL_RETENTION_DAYS: pending stations, refused connections and unknown tags; never who was accepted."""
     now = datetime.now(UTC)
     handshake(server, "/ocpp/BROWSER-2", offers=b"")
     until(RefusedConnection.objects.filter(identity="BROWSER-2").count, 1)

@@ -35,14 +35,14 @@ async def test_stations_charge_on_over_the_restart_of_a_server(
     system: WholeSystem, name: str, disturb: Callable[[WholeSystem], None]
 ) -> None:
     """Twice, as what is left of the first time may matter; sockets stay open, and every message is answered."""
-    restarts = system.text().count(f"{name} runs again")
+    restarts = system.text().count(f"{name} restarted")
     async with Fleet([system.url], STATIONS) as fleet:
         for number in (1, 2):
             await fleet.progress()
             await asyncio.to_thread(disturb, system)
             await fleet.progress()
             async with asyncio.timeout(30):
-                while system.text().count(f"{name} runs again") < restarts + number:
+                while system.text().count(f"{name} restarted") < restarts + number:
                     await asyncio.sleep(0.05)
             await fleet.progress()
     assert [(charger.resends, charger.connections) for charger in fleet.chargers] == [(0, 1)] * STATIONS

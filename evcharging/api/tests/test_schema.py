@@ -40,7 +40,7 @@ def test_answers_are_what_the_schema_says(
         _, token = create_api_token(
             name="fuzz", scopes=["read", "operate", "manage"], created_by="x", expires_at=None, now=now
         )
-        station = create_station(identity="A", facts={"registration_status": "Accepted"}, now=now)
+        station = create_station(identity="A", values={"registration_status": "Accepted"}, now=now)
         make_id_tag("TAG")
         start(station)
     run = subprocess.run(

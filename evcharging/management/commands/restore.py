@@ -13,7 +13,8 @@ from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 
 from evcharging.atomic_files import write_private_file
-from evcharging.embedded.servers import EmbeddedServerError, EmbeddedServersInUse
+from evcharging.embedded.process import EmbeddedServerError
+from evcharging.embedded.servers import EmbeddedServersInUse
 from evcharging.jobs.backups import Backup, BackupError, load_dump, load_timescale_dump, open_backup
 from transactions.services.start import skip_transaction_ids
 

@@ -1,4 +1,4 @@
-"""manage.py serve: chargers and staff on one port, from an empty folder to an orderly stop."""
+"""manage.py serve: serve chargers and staff on one port."""
 
 import argparse
 import logging
@@ -13,21 +13,21 @@ from evcharging.asgi import application
 from evcharging.gateway.shutdown import stop_gateway
 from evcharging.gateway.websocket.server import WebSocketServer
 from evcharging.server import gc_tuning, health
-from evcharging.server.banner import say_what_to_do_next
+from evcharging.server.banner import print_banner
 from evcharging.server.listen_socket import PortTaken, bound_socket
-from evcharging.server.parent import Parent, leave_within
+from evcharging.server.parent import Parent, exit_within
 from evcharging.server.startup import FirstAdmin, Start
 from evcharging.server.supervisor import Supervisor
 
-# After the gateway's server, which chooses the reactor.
+# After the gateway's server, which installs the reactor.
 from evcharging.gateway.websocket.event_loop import twisted_loop  # isort: skip
 from twisted.internet import reactor  # isort: skip
 
 logger = logging.getLogger(__name__)
 
-#: After everything is down, how long a thread that hangs may keep the process.
+#: How long a thread that hangs may delay the exit, once everything has stopped.
 _EXIT_S = 10.0
-#: How long the children of a supervisor that was killed may take to close the port.
+#: How long to wait for the port while the children of a killed supervisor still have it.
 _PORT_S = 3.0
 
 
@@ -41,15 +41,15 @@ class Command(BaseCommand):
             default=settings.PROCESSES,
             help="processes that share the port; with several, SIGHUP replaces one after the other",
         )
-        # What a supervisor tells its children.
+        # From the supervisor to its children.
         parser.add_argument("--listen-fd", type=int, help=argparse.SUPPRESS)
         parser.add_argument("--parent-fd", type=int, help=argparse.SUPPRESS)
         parser.add_argument("--listen-when-ready", action="store_true", help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Open the port at once, get ready in a thread, and stop in order: sockets, Valkey, PostgreSQL.
+        """Open the port, prepare the database in a thread, serve, and stop in order: sockets, Valkey, PostgreSQL.
 
-        :raises CommandError: if the port is taken or an embedded server cannot be started.
+        :raises CommandError: the port is taken, or an embedded server did not start.
         """
         if options["processes"] < 1:
             raise CommandError("--processes must be at least 1")
@@ -60,7 +60,7 @@ class Command(BaseCommand):
                 bound_socket(settings.BIND, settings.PORT).close()
                 failure = _serve_alone()
             else:
-                listener = bound_socket(settings.BIND, settings.PORT, patience_s=_PORT_S)
+                listener = bound_socket(settings.BIND, settings.PORT, wait_s=_PORT_S)
                 listener.listen(settings.LISTEN_BACKLOG)
                 listener.setblocking(False)
                 failure = Supervisor(options["processes"], listener).run()
@@ -68,14 +68,14 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         if failure:
             raise CommandError(failure)
-        leave_within(_EXIT_S)
+        exit_within(_EXIT_S)
 
 
 def _serve_alone() -> str:
     server = _gateway_server(host=settings.BIND, port=settings.PORT, backlog=settings.LISTEN_BACKLOG)
 
     def on_ready(admin: FirstAdmin | None) -> None:
-        say_what_to_do_next(admin)  # before /readyz says so: who waits for that finds the password in the output
+        print_banner(admin)  # before /readyz answers 200: a script that waits for that then finds the password
         _ready()
 
     return _run(server, Start(on_ready=on_ready, on_failure=lambda: _stop_soon(server)))
@@ -91,7 +91,7 @@ def _serve_as_child(listen_fd: int, parent_fd: int, listen_when_ready: bool) -> 
         _ready()
         if listen_when_ready:
             reactor.callFromThread(server.listen)
-        reactor.callFromThread(parent.say_ready)
+        reactor.callFromThread(parent.send_ready)
 
     reactor.callWhenRunning(parent.watch, lambda: _stop_soon(server))
     start = Start(on_ready=on_ready, on_failure=lambda: _stop_soon(server), prepare=parent.prepare)
@@ -99,12 +99,12 @@ def _serve_as_child(listen_fd: int, parent_fd: int, listen_when_ready: bool) -> 
 
 
 def _run(server: WebSocketServer, start: Start) -> str:
-    """Serve until told to stop; return why it could not, or "" after an orderly stop."""
+    """Serve until told to stop; return the reason of a failed start, or ""."""
     reactor.callWhenRunning(start.begin)
     try:
         server.run()
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):  # a second one must not leave the servers behind
+        for number in (signal.SIGTERM, signal.SIGINT):  # a second one must not interrupt the stop
             signal.signal(number, signal.SIG_IGN)
         start.abandon()
         twisted_loop.run_until_complete(stop_gateway())
@@ -126,11 +126,11 @@ def _gateway_server(**options: Any) -> WebSocketServer:
 
 
 def _ready() -> None:
-    gc_tuning.settle()
+    gc_tuning.tune_gc()
     health.mark_ready()
     logger.info("ready")
 
 
 def _stop_soon(server: WebSocketServer) -> None:
-    """Stop the server from another thread, unless it is stopping already: a second stop would hurry it."""
+    """Stop the server from another thread, unless it is stopping: a second stop would close all sockets at once."""
     reactor.callFromThread(lambda: None if server.stopping else server.stop())

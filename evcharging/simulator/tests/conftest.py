@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from evcharging.simulator.plan import Plan
 from evcharging.simulator.run_statistics import RunStatistics
 from evcharging.simulator.runner import simulate
-from evcharging.simulator.tests.certificates import Authority, certificate_of
+from tests.support.certificates import Authority, certificate_of
 from tests.support.csms import Csms
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from evcharging.simulator.tests.csms import Csms
-from evcharging.simulator.tests.steps import charging
+from tests.support.csms import Csms
+from tests.support.steps import charging
 
 pytestmark = pytest.mark.usefixtures("station")
 

@@ -4,8 +4,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from evcharging.simulator.tests.certificates import Authority, certificate_of, pem
-from evcharging.simulator.tests.csms import Csms
+from tests.support.certificates import Authority, certificate_of, pem
+from tests.support.csms import Csms
 
 pytestmark = pytest.mark.usefixtures("station")
 

@@ -4,8 +4,8 @@ import pytest
 
 from evcharging.simulator.configuration import MAX_KEYS
 from evcharging.simulator.tests.conftest import Run
-from evcharging.simulator.tests.csms import CommandFailed, Csms
-from evcharging.simulator.tests.steps import charging, remote_start
+from tests.support.csms import CommandFailed, Csms
+from tests.support.steps import charging, remote_start
 
 pytestmark = pytest.mark.usefixtures("station")
 

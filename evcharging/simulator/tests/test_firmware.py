@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from evcharging.simulator.tests.certificates import Authority, pem
-from evcharging.simulator.tests.csms import Csms, Payload
-from evcharging.simulator.tests.steps import at, charging
+from tests.support.certificates import Authority, pem
+from tests.support.csms import Csms, Payload
+from tests.support.steps import at, charging
 
 pytestmark = pytest.mark.usefixtures("station")
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from evcharging.simulator.tests.csms import Csms, Payload
+from tests.support.csms import Csms, Payload
 
 pytestmark = pytest.mark.usefixtures("station")
 

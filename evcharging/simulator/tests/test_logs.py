@@ -2,7 +2,7 @@
 
 import pytest
 
-from evcharging.simulator.tests.csms import Csms, Payload
+from tests.support.csms import Csms, Payload
 
 pytestmark = pytest.mark.usefixtures("station")
 

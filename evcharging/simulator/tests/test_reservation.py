@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from evcharging.simulator.tests.csms import Csms, Payload
-from evcharging.simulator.tests.steps import at, charging, remote_start
+from tests.support.csms import Csms, Payload
+from tests.support.steps import at, charging, remote_start
 
 pytestmark = pytest.mark.usefixtures("station")
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from evcharging.simulator.tests.csms import Csms
-from evcharging.simulator.tests.steps import charging, remote_start
+from tests.support.csms import Csms
+from tests.support.steps import charging, remote_start
 
 pytestmark = pytest.mark.usefixtures("station")
 

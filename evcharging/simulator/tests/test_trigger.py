@@ -2,7 +2,7 @@
 
 import pytest
 
-from evcharging.simulator.tests.csms import Csms
+from tests.support.csms import Csms
 
 pytestmark = pytest.mark.usefixtures("station")
 

@@ -23,5 +23,5 @@ class Command(ImportCommand[IdTagRow]):
     def key(self, item: IdTagRow) -> str:
         return fold_id_tag(item.id_tag)
 
-    def store(self, items: Iterable[IdTagRow], facts: Collection[str], now: datetime) -> Imported:
-        return import_id_tags(rows=items, facts=facts)
+    def store(self, items: Iterable[IdTagRow], fields: Collection[str], now: datetime) -> Imported:
+        return import_id_tags(rows=items, fields=fields)

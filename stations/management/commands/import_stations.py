@@ -22,5 +22,5 @@ class Command(ImportCommand[StationRow]):
     def key(self, item: StationRow) -> str:
         return item.identity.lower()
 
-    def store(self, items: Iterable[StationRow], facts: Collection[str], now: datetime) -> Imported:
-        return import_stations(rows=items, facts=facts, now=now)
+    def store(self, items: Iterable[StationRow], fields: Collection[str], now: datetime) -> Imported:
+        return import_stations(rows=items, fields=fields, now=now)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from evcharging.simulator.tests.csms import Csms, Payload
+from tests.support.csms import Csms, Payload
 
 
 def at(**later: float) -> str:
