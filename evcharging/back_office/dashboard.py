@@ -9,7 +9,7 @@ from django.db.models import Count, F, Q, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 
-from connectors.admin.connector import error_of, name_of
+from connectors.admin.badges import connector_error_badge, connector_name
 from connectors.selectors import faulted
 from evcharging.back_office.display import BAD, GOOD, NEWS, UNSURE, ago, kw, link, list_url, may_see
 from id_tags.models import UnknownIdTag
@@ -155,7 +155,7 @@ def _faulted_table(now: datetime) -> Table:
     return Table(
         "Faults",
         ["Station", "Connector", "Error", "Since"],
-        [[link(row.station), name_of(row), error_of(row), ago(row.status_at)] for row in rows],
+        [[link(row.station), connector_name(row), connector_error_badge(row), ago(row.status_at)] for row in rows],
         "No connector reports a fault.",
         list_url("connectors.connector", fault="yes"),
     )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.db.models import Field, Model, QuerySet
+from django.db.models import Exists, Field, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_time
@@ -64,6 +64,23 @@ class LastDayFilter(PeriodFilter):
     """Shows the last day unless told otherwise: for tables that nobody can look at whole."""
 
     default = timedelta(days=1)
+
+
+class YesNoFilter(DropdownFilter):
+    """Rows that meet a condition, or those that do not; a subclass names both in `yes` and `no`."""
+
+    yes, no = "Yes", "No"
+    condition: Q | Exists
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> Sequence[tuple[str, str]]:
+        return [("yes", self.yes), ("no", self.no)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "yes":
+            return queryset.filter(self.condition)
+        if self.value() == "no":
+            return queryset.filter(~self.condition)
+        return queryset
 
 
 class ValueFilter(DropdownFilter):

@@ -1,25 +1,28 @@
-"""Panels: what a row's page shows above its form, each supplied by the app that knows it.
+"""Panels: the read-only sections above the form of a row's page, each supplied by the app that owns its data.
 
-An app higher in the order of imports adds its panels to the page of a lower one (transactions to a station's page), so
-that the lower one need not know it.
+A page lists the names of its panels once (stations/admin/station_page.py); apps register the panels under these names
+(<app>/admin/station_panels.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.checks import CheckMessage
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
 from evcharging.back_office.display import may_see
+from evcharging.back_office.registry import Registry
 
+TABLE = "back_office/table.html"
 _SEVERITY = {"danger": 0, "warning": 1, "info": 2, "success": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence a person should read first; `kind` is danger, warning, info or success."""
+    """A sentence at the top of the page; `kind` is danger, warning, info or success, and is shown in that order."""
 
     kind: str
     text: str
@@ -27,42 +30,56 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class PanelContent:
-    """What a panel shows: its template's variables, and the findings it contributes to the top of the page."""
+    """The variables of a panel's template, and the findings it adds to the top of the page."""
 
     variables: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
 
+Load = Callable[[HttpRequest, Any], PanelContent]
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A piece of a row's page.
+    """A section of a row's page; hidden from users who may not view `model` ("transactions.transaction").
 
-    `load` runs a constant number of queries. Who may not see `model` ("transactions.transaction") sees no panel.
-    Panels stand in the order of `position`, first those over the whole width, then the narrow ones in columns.
+    `load` runs a constant number of queries.
     """
 
     title: str
     template: str
-    load: Callable[[HttpRequest, Any], PanelContent]
+    load: Load
     model: str
-    position: int
-    is_narrow: bool = False
+
+
+class PanelLayout(Registry[Panel]):
+    """The panels of a row's page: the `wide` ones over the whole width, then the `narrow` ones in two columns."""
+
+    def __init__(self, *, wide: Sequence[str], narrow: Sequence[str] = ()) -> None:
+        super().__init__([*wide, *narrow])
+        self.narrow = frozenset(narrow)
+
+    def panel(self, name: str, *, model: str, title: str = "", template: str = TABLE) -> Callable[[Load], Load]:
+        """Register a function as the `load` of a panel (a decorator).
+
+        :raises ValueError: the name is taken.
+        """
+
+        def decorate(load: Load) -> Load:
+            self._add(name, Panel(title, template, load, model))
+            return load
+
+        return decorate
 
 
 class PanelPage(ModelAdmin):
-    """A ModelAdmin whose page shows panels above the form."""
+    """A ModelAdmin whose change page shows the panels of `layout` above the form."""
 
-    panels: list[Panel]
+    layout: PanelLayout
     change_form_outer_before_template = "back_office/panels.html"
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.panels = []
-
-    @classmethod
-    def add_panel(cls, panel: Panel) -> None:
-        """Show a panel on every row's page."""
-        cls.panels = sorted([*cls.panels, panel], key=lambda each: each.position)
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
+        return [*super().check(**kwargs), *self.layout.check(type(self))]
 
     def render_change_form(
         self,
@@ -75,7 +92,7 @@ class PanelPage(ModelAdmin):
     ) -> HttpResponse:
         if obj is not None:
             shown, findings = [], []
-            for panel in self.panels:
+            for name, panel in self.layout.items():
                 if may_see(request, panel.model):
                     content = panel.load(request, obj)
                     findings += content.findings
@@ -83,7 +100,7 @@ class PanelPage(ModelAdmin):
                         {
                             "title": panel.title,
                             "template": panel.template,
-                            "is_narrow": panel.is_narrow,
+                            "is_narrow": name in self.layout.narrow,
                             **content.variables,
                         }
                     )

@@ -1,6 +1,5 @@
 """Id tags in the back office."""
 
-from id_tags.admin import groups, local_lists, operation_forms, tags, unknown
-from id_tags.admin.tags import IdTagAdmin, IdTagChangeList
+from id_tags.admin import groups, local_lists, operation_forms, station_panels, tags, unknown
 
-__all__ = ["IdTagAdmin", "IdTagChangeList", "groups", "local_lists", "operation_forms", "tags", "unknown"]
+__all__ = ["groups", "local_lists", "operation_forms", "station_panels", "tags", "unknown"]

@@ -1,6 +1,6 @@
 """Id tags: the list, the form, actions on many, import and export."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -18,40 +18,19 @@ from import_export.results import Result
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.decorators import display
-from unfold.views import ChangeList
 
-from evcharging.back_office.display import BAD, GOOD, NEWS, NOTHING, UNSURE, ago, badge, when
-from evcharging.back_office.model_admins import BackOfficeAdmin, BoundedChangeList
+from evcharging.back_office.display import NEWS, NOTHING, ago, badge, when
+from evcharging.back_office.extensible_lists import ExtensibleListAdmin
 from evcharging.back_office.panels import PanelPage
 from evcharging.tables.table import UnreadableTable
+from id_tags.admin.badges import status_badge
 from id_tags.admin.import_formats import AnyTable, GuardedCSV, TextXLSX
 from id_tags.admin.import_resource import IdTagResource
 from id_tags.admin.import_uploads import UploadStorage
+from id_tags.admin.tag_list import TAG_FACTS
+from id_tags.admin.tag_page import TAG_PAGE
 from id_tags.models import IdTag, IdTagStatus, fold_id_tag
 from id_tags.services.tags import set_id_tags_status, tags_saved
-
-STATUS_KINDS = {
-    IdTagStatus.ACCEPTED: GOOD,
-    IdTagStatus.BLOCKED: BAD,
-    IdTagStatus.EXPIRED: UNSURE,
-    IdTagStatus.INVALID: BAD,
-}
-
-
-class IdTagChangeList(BoundedChangeList):
-    """Asks once per page for what other apps know of its tags."""
-
-    #: What each row gets as an attribute of that name; apps above this one add theirs.
-    facts: dict[str, Callable[[Iterable[int]], dict[int, Any]]] = {}
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        tags = list(self.result_list)
-        for name, known in self.facts.items():
-            values = known([tag.pk for tag in tags])
-            for tag in tags:
-                setattr(tag, name, values.get(tag.pk))
-        self.result_list = tags
 
 
 class ExpiryFilter(DropdownFilter):
@@ -86,7 +65,9 @@ class IdTagForm(forms.ModelForm):
 
 
 @admin.register(IdTag)
-class IdTagAdmin(ImportExportMixin, PanelPage, BackOfficeAdmin):
+class IdTagAdmin(ImportExportMixin, PanelPage, ExtensibleListAdmin):
+    layout = TAG_PAGE
+    row_facts = TAG_FACTS
     form = IdTagForm
     ordering = ("id_tag_folded",)
     list_display = ("id_tag", "state", "expires", "group", "limit", "charging_now", "last_used", "note_text")
@@ -104,9 +85,6 @@ class IdTagAdmin(ImportExportMixin, PanelPage, BackOfficeAdmin):
     export_form_class = ExportForm
     tmp_storage_class = UploadStorage
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return IdTagChangeList
-
     def get_readonly_fields(self, request: HttpRequest, obj: IdTag | None = None) -> tuple[str, ...]:
         """A tag's text is what it is: another text is another tag."""
         return () if obj is None else ("id_tag", "created_at")
@@ -119,10 +97,7 @@ class IdTagAdmin(ImportExportMixin, PanelPage, BackOfficeAdmin):
 
     @display(description="Status", ordering="status")
     def state(self, tag: IdTag) -> SafeString:
-        kind = STATUS_KINDS[IdTagStatus(tag.status)]
-        if tag.status == IdTagStatus.ACCEPTED and tag.expires_at is not None and tag.expires_at <= timezone.now():
-            return badge("Expired", UNSURE, "Accepted, but past its expiry")
-        return badge(tag.status, kind)
+        return status_badge(tag)
 
     @display(description="Expires", ordering="expires_at")
     def expires(self, tag: IdTag) -> SafeString:

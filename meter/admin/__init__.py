@@ -1,5 +1,5 @@
 """Meter values in the back office."""
 
-from meter.admin import meter_values
+from meter.admin import meter_values, series, station_panels, transaction_panels
 
-__all__ = ["meter_values"]
+__all__ = ["meter_values", "series", "station_panels", "transaction_panels"]

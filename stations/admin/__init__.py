@@ -1,6 +1,5 @@
 """Stations and their records in the back office."""
 
-from stations.admin import batches, commands, records, refused, station
-from stations.admin.station import StationAdmin
+from stations.admin import batches, commands, records, refused, station, station_panels
 
-__all__ = ["StationAdmin", "batches", "commands", "records", "refused", "station"]
+__all__ = ["batches", "commands", "records", "refused", "station", "station_panels"]

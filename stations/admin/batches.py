@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -17,15 +17,16 @@ from unfold.decorators import action, display
 from evcharging.back_office.display import BAD, GOOD, NEWS, UNSURE, anchor, badge, change_url, link, when
 from evcharging.back_office.filters import PeriodFilter, value_filter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
-from evcharging.back_office.panels import Panel, PanelContent, PanelPage
-from stations.admin.commanding import COMMAND_PERMISSION
+from evcharging.back_office.panels import PanelContent, PanelLayout, PanelPage
 from stations.admin.commands import outcome_badge, pretty
+from stations.admin.permissions import CommandPermission
 from stations.models import CommandBatch
 from stations.selectors import batch_progress
 from stations.services.batches import BatchNotRunning, NothingToRetry, resume_batch, retry_batch, stop_batch
 
 LIVE_MS = 1000
 SHOWN = 200
+BATCH_PAGE = PanelLayout(wide=["progress"])
 
 
 def state_badge(batch: CommandBatch) -> SafeString:
@@ -36,6 +37,7 @@ def state_badge(batch: CommandBatch) -> SafeString:
     return badge("Done", GOOD)
 
 
+@BATCH_PAGE.panel("progress", template="admin/stations/batch.html", model="stations.commandbatch")
 def progress_of(request: HttpRequest, batch: CommandBatch) -> PanelContent:
     """The bar, the counts, and what did not go well; asked for again while anything is open."""
     progress = batch_progress(batch_id=batch.pk)
@@ -86,7 +88,8 @@ def progress_of(request: HttpRequest, batch: CommandBatch) -> PanelContent:
 
 
 @admin.register(CommandBatch)
-class CommandBatchAdmin(PanelPage, ReadOnlyAdmin):
+class CommandBatchAdmin(CommandPermission, PanelPage, ReadOnlyAdmin):
+    layout = BATCH_PAGE
     ordering = ("-created_at",)
     list_display = ("begun", "action", "state", "selection", "requested_by", "reason")
     list_filter = (value_filter("action", "action"), ("via", ChoicesDropdownFilter), ("created_at", PeriodFilter))
@@ -112,9 +115,6 @@ class CommandBatchAdmin(PanelPage, ReadOnlyAdmin):
         if not self.has_view_permission(request, batch):
             raise PermissionDenied
         return TemplateResponse(request, "admin/stations/batch.html", {"panel": progress_of(request, batch).variables})
-
-    def has_command_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(COMMAND_PERMISSION)
 
     @action(description="Stop", icon="stop_circle", url_path="stop", permissions=["command"])
     def stop(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -146,9 +146,6 @@ class CommandBatchAdmin(PanelPage, ReadOnlyAdmin):
             self.message_user(request, f"{count} stations are commanded again.", messages.SUCCESS)
         return HttpResponseRedirect("../change/")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[CommandBatch]:
-        return super().get_queryset(request)
-
     @display(description="Begun", ordering="created_at")
     def begun(self, batch: CommandBatch) -> SafeString:
         return when(batch.created_at)
@@ -156,6 +153,3 @@ class CommandBatchAdmin(PanelPage, ReadOnlyAdmin):
     @display(description="State")
     def state(self, batch: CommandBatch) -> SafeString:
         return state_badge(batch)
-
-
-CommandBatchAdmin.add_panel(Panel("", "admin/stations/batch.html", progress_of, "stations.commandbatch", 0))

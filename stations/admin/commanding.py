@@ -1,12 +1,10 @@
 """Sending commands from the back office: which operation, what it needs, and where its outcome shows."""
 
 from itertools import groupby
-from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,20 +12,19 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from evcharging.back_office.confirmation import ask
 from evcharging.back_office.display import change_url
 from stations.admin.operation_forms import OPERATION_FORMS, AnyJSONForm, OperationForm
+from stations.admin.permissions import CommandPermission, require_command_permission
 from stations.dialects import dialect_of
 from stations.models import Station
 from stations.services.batches import create_batch
 from stations.services.commands import CommandRefused
 
 ANY = "any"
-COMMAND_PERMISSION = "stations.add_command"
 GROUPS = ("Charging", "Connectors", "Station", "Configuration", "Local list", "Firmware and logs", "Security", "Any")
 
 
@@ -52,13 +49,7 @@ def operations() -> list[tuple[str, type[OperationForm]]]:
     return sorted(offered, key=lambda each: (GROUPS.index(each[1].group), each[1].title))
 
 
-def require_permission(request: HttpRequest) -> None:
-    """:raises PermissionDenied: this member of staff may not command stations."""
-    if not request.user.has_perm(COMMAND_PERMISSION):
-        raise PermissionDenied
-
-
-class CommandingAdmin(ModelAdmin):
+class CommandingAdmin(CommandPermission):
     """What a station's page and the list of stations have to command them."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -69,16 +60,13 @@ class CommandingAdmin(ModelAdmin):
             *super().get_urls(),
         ]
 
-    def has_command_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(COMMAND_PERMISSION)
-
     @action(description="Send a command", icon="send", url_path="send-command", permissions=["command"])
     def send_command(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:stations_station_commands", args=[object_id]))
 
     def choose_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """List the operations, each with what it does."""
-        require_permission(request)
+        require_command_permission(request)
         station = get_object_or_404(Station, pk=object_id)
         request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         context = {
@@ -96,7 +84,7 @@ class CommandingAdmin(ModelAdmin):
 
     def command_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Ask for what the operation needs; send it; go where its outcome shows."""
-        require_permission(request)
+        require_command_permission(request)
         station = get_object_or_404(Station, pk=object_id)
         kind = form_class(name)
         form = kind(request.POST or None, station=station, initial=request.GET.dict())

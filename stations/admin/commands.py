@@ -2,7 +2,6 @@
 
 import json
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -36,15 +35,18 @@ from evcharging.back_office.display import (
 )
 from evcharging.back_office.filters import PeriodFilter, value_filter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
-from evcharging.back_office.panels import Panel, PanelContent, PanelPage
-from stations.admin.commanding import COMMAND_PERMISSION
+from evcharging.back_office.panels import PanelContent, PanelLayout, PanelPage
+from stations.admin.columns import of_station
+from stations.admin.operation_links import operation_url
+from stations.admin.permissions import CommandPermission, may_command
 from stations.models import Command, CommandStatus, FollowUp, Station
-from stations.operations import ChangeConfiguration
+from stations.operations import ChangeConfiguration, ReadConfiguration
 from stations.services.commands import CommandNotWaiting, cancel_command
 
 LATEST = 8
 LIVE_MS, FOLLOWING_MS = 700, 4000
 FOLLOW_UP_KINDS = {FollowUp.WAITING: NEWS, FollowUp.DONE: GOOD, FollowUp.FAILED: BAD}
+COMMAND_PAGE = PanelLayout(wide=["outcome"])
 
 
 def outcome_badge(command: Command) -> SafeString:
@@ -67,6 +69,7 @@ def follow_up_badge(command: Command) -> SafeString:
     return badge(text, FOLLOW_UP_KINDS[FollowUp(command.follow_up)])
 
 
+@COMMAND_PAGE.panel("outcome", template="admin/stations/outcome.html", model="stations.command")
 def outcome(request: HttpRequest, command: Command) -> PanelContent:
     """What became of a command; the page asks for this again until there is nothing more to come."""
     every = LIVE_MS if not command.has_ended else FOLLOWING_MS if command.follow_up == FollowUp.WAITING else 0
@@ -111,11 +114,12 @@ def pretty(value: Any) -> str:
 
 
 @admin.register(Command)
-class CommandAdmin(PanelPage, ReadOnlyAdmin):
+class CommandAdmin(CommandPermission, PanelPage, ReadOnlyAdmin):
     """Commands are sent from the pages of what they are about; here they are looked at, and taken back in time."""
 
+    layout = COMMAND_PAGE
     ordering = ("-number",)
-    list_display = ("requested", "of_station", "action", "result", "followed", "by", "reason")
+    list_display = ("requested", of_station, "action", "result", "followed", "by", "reason")
     list_filter = (
         ("status", ChoicesDropdownFilter), ("station", AutocompleteSelectFilter), value_filter("action", "action"),
         ("via", ChoicesDropdownFilter), ("follow_up", ChoicesDropdownFilter), ("created_at", PeriodFilter),
@@ -152,9 +156,6 @@ class CommandAdmin(PanelPage, ReadOnlyAdmin):
             raise PermissionDenied
         return TemplateResponse(request, "admin/stations/outcome.html", {"panel": outcome(request, command).variables})
 
-    def has_command_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(COMMAND_PERMISSION)
-
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer to take back only what still waits."""
         waits = Command.objects.filter(pk=object_id, status=CommandStatus.QUEUED).exists()
@@ -175,10 +176,6 @@ class CommandAdmin(PanelPage, ReadOnlyAdmin):
     def requested(self, command: Command) -> SafeString:
         return when(command.created_at)
 
-    @display(description="Station", ordering="station__identity")
-    def of_station(self, command: Command) -> SafeString:
-        return link(command.station)
-
     @display(description="Outcome", ordering="status")
     def result(self, command: Command) -> SafeString:
         return outcome_badge(command)
@@ -190,9 +187,6 @@ class CommandAdmin(PanelPage, ReadOnlyAdmin):
     @display(description="By", ordering="requested_by")
     def by(self, command: Command) -> str:
         return f"{command.requested_by} ({command.via})"
-
-
-CommandAdmin.add_panel(Panel("", "admin/stations/outcome.html", outcome, "stations.command", 0))
 
 
 def commands_of(request: HttpRequest, station: Station) -> PanelContent:
@@ -219,14 +213,12 @@ def commands_of(request: HttpRequest, station: Station) -> PanelContent:
 def configuration_of(request: HttpRequest, station: Station) -> PanelContent:
     """What the station's configuration was when it was last read; each writable key can be changed."""
     keys = list(station.configuration.order_by("key")[:300])
-    may_change = request.user.has_perm(COMMAND_PERMISSION)
-    change = reverse("admin:stations_station_command", args=[station.pk, ChangeConfiguration.name])
+    may_change = may_command(request)
 
     def name(key: Any) -> Any:
         if not may_change or key.readonly or key.is_unknown:
             return literal(key.key, 60)
-        query = reverse_query(change, key=key.key, value=key.value or "")
-        return anchor(query, key.key)
+        return anchor(operation_url(station.pk, ChangeConfiguration, key=key.key, value=key.value or ""), key.key)
 
     rows = [
         [
@@ -243,13 +235,6 @@ def configuration_of(request: HttpRequest, station: Station) -> PanelContent:
             "rows": rows,
             "empty": "It has not been read yet.",
             "more": "Read it now",
-            "more_url": reverse("admin:stations_station_command", args=[station.pk, "GetConfiguration"])
-            if may_change
-            else "",
+            "more_url": operation_url(station.pk, ReadConfiguration) if may_change else "",
         }
     )
-
-
-def reverse_query(url: str, **values: str) -> str:
-    """Return an address with a query that fills in a form."""
-    return f"{url}?{urlencode(values)}"

@@ -5,10 +5,11 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 
-from evcharging.back_office.display import BAD, NEWS, PLAIN, ago, badge, link, literal, when
+from evcharging.back_office.display import BAD, NEWS, PLAIN, ago, badge, literal, when
 from evcharging.back_office.filters import PeriodFilter, value_filter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
-from stations.admin.panels import status_badge
+from stations.admin.badges import status_badge
+from stations.admin.columns import of_station
 from stations.models import Boot, CertificateRequest, Deviation, Notice, NoticeKind
 
 KIND_COLOURS = {NoticeKind.SECURITY_EVENT: BAD, NoticeKind.DATA_TRANSFER: NEWS}
@@ -22,10 +23,6 @@ class RecordAdmin(ReadOnlyAdmin):
     search_fields: tuple[str, ...] = ("station__identity", "station__name")
     search_help_text = "Station"
 
-    @display(description="Station", ordering="station__identity")
-    def of_station(self, row: Boot | Notice | CertificateRequest | Deviation) -> SafeString:
-        return link(row.station)
-
     @display(description="Received", ordering="received_at")
     def received(self, row: Boot | Notice | CertificateRequest) -> SafeString:
         return when(row.received_at)
@@ -33,7 +30,7 @@ class RecordAdmin(ReadOnlyAdmin):
 
 @admin.register(Boot)
 class BootAdmin(RecordAdmin):
-    list_display = ("received", "of_station", "answered", "vendor", "model", "firmware_version")
+    list_display = ("received", of_station, "answered", "vendor", "model", "firmware_version")
     list_filter = (
         ("station", AutocompleteSelectFilter),
         ("answered_status", ChoicesDropdownFilter),
@@ -48,7 +45,7 @@ class BootAdmin(RecordAdmin):
 
 @admin.register(Notice)
 class NoticeAdmin(RecordAdmin):
-    list_display = ("received", "of_station", "kind_word", "status", "detail_text")
+    list_display = ("received", of_station, "kind_word", "status", "detail_text")
     list_filter = (
         ("station", AutocompleteSelectFilter), ("kind", ChoicesDropdownFilter), ("received_at", PeriodFilter),
     )  # fmt: skip
@@ -65,7 +62,7 @@ class NoticeAdmin(RecordAdmin):
 
 @admin.register(CertificateRequest)
 class CertificateRequestAdmin(RecordAdmin):
-    list_display = ("received", "of_station", "beginning")
+    list_display = ("received", of_station, "beginning")
     list_filter = (("station", AutocompleteSelectFilter), ("received_at", PeriodFilter))
     fields = ("station", "received_at", "csr")
 
@@ -78,7 +75,7 @@ class CertificateRequestAdmin(RecordAdmin):
 class DeviationAdmin(RecordAdmin):
     list_display = (
         "rule",
-        "of_station",
+        of_station,
         "firmware_version",
         "action",
         "field_path",

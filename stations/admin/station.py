@@ -13,26 +13,26 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
-from unfold.views import ChangeList
 
 from evcharging.back_office.confirmation import ask
 from evcharging.back_office.display import BAD, GOOD, NEWS, NOTHING, PLAIN, UNSURE, ago, badge, drift
+from evcharging.back_office.extensible_lists import ExtensibleListAdmin
 from evcharging.back_office.filters import value_filter
-from evcharging.back_office.model_admins import BackOfficeAdmin
-from evcharging.back_office.panels import Panel, PanelPage
+from evcharging.back_office.panels import PanelPage
 from stations.admin import passwords
+from stations.admin.badges import status_badge
 from stations.admin.commanding import CommandingAdmin
-from stations.admin.commands import commands_of, configuration_of
-from stations.admin.fleet import (
+from stations.admin.forms import StationForm
+from stations.admin.station_list import (
     MAX_DRIFT_S,
+    STATION_FACTS,
+    STATION_FILTERS,
     BootFilter,
     DeviationsFilter,
     DriftFilter,
     OnlineFilter,
-    StationChangeList,
 )
-from stations.admin.forms import StationForm
-from stations.admin.panels import STATION_PANELS, status_badge
+from stations.admin.station_page import STATION_PAGE
 from stations.models import RegistrationStatus, Station
 from stations.services.enrolment import (
     accept_stations,
@@ -56,7 +56,10 @@ REPORTED = (
 
 
 @admin.register(Station)
-class StationAdmin(CommandingAdmin, PanelPage, BackOfficeAdmin):
+class StationAdmin(CommandingAdmin, PanelPage, ExtensibleListAdmin):
+    layout = STATION_PAGE
+    row_facts = STATION_FACTS
+    more_filters = STATION_FILTERS
     form = StationForm
     ordering = ("identity",)
     list_display = (
@@ -93,9 +96,6 @@ class StationAdmin(CommandingAdmin, PanelPage, BackOfficeAdmin):
         "series", "status_notifications",
     )  # fmt: skip
     instead_of_deleting = "Reject it instead."
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return StationChangeList
 
     def get_readonly_fields(self, request: HttpRequest, obj: Station | None = None) -> tuple[str, ...]:
         return REPORTED if obj is None else ("identity", *REPORTED)
@@ -230,15 +230,5 @@ class StationAdmin(CommandingAdmin, PanelPage, BackOfficeAdmin):
 
 
 def _counted(station: Station, name: str, kind: str) -> str:
-    count = getattr(station, name, 0)
+    count = getattr(station, name, None)
     return badge(count, kind) if count else NOTHING
-
-
-STATION_PANELS += [
-    Panel("Commands", "back_office/table.html", commands_of, "stations.command", 45, is_narrow=True),
-    Panel(
-        "Configuration", "back_office/table.html", configuration_of, "stations.configurationkey", 75, is_narrow=True
-    ),
-]
-for _panel in STATION_PANELS:
-    StationAdmin.add_panel(_panel)

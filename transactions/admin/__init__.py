@@ -1,14 +1,25 @@
 """Transactions, and the messages that fit none, in the back office."""
 
-from transactions.admin import conflicts, operation_forms, orphans, reservations, station_panels, transaction
-from transactions.admin.transaction import TransactionAdmin
+from transactions.admin import (
+    charging_profiles,
+    conflicts,
+    operation_forms,
+    orphans,
+    reservations,
+    station_panels,
+    tag_panels,
+    transaction,
+    transaction_panels,
+)
 
 __all__ = [
-    "TransactionAdmin",
+    "charging_profiles",
     "conflicts",
     "operation_forms",
     "orphans",
     "reservations",
     "station_panels",
+    "tag_panels",
     "transaction",
+    "transaction_panels",
 ]

@@ -1,14 +1,35 @@
-"""How transactions are worded and coloured wherever they appear."""
+"""Badges of transactions, of what disputes them, and of reservations and charging profiles."""
 
 from collections.abc import Iterable
 
 from django.utils.safestring import SafeString
 
-from evcharging.back_office.display import GOOD, NEWS, NOTHING, PLAIN, UNSURE, badge, joined, kw, percent
-from transactions.models import Closing, EstimateCause, Mark, OrphanState, Transaction
+from evcharging.back_office.display import BAD, GOOD, NEWS, NOTHING, PLAIN, UNSURE, badge, joined, kw, percent
+from transactions.models import (
+    ChargingProfile,
+    Closing,
+    EstimateCause,
+    Mark,
+    OrphanState,
+    ProfileStatus,
+    Reservation,
+    ReservationStatus,
+    Transaction,
+)
 
 CLOSING_KINDS = {Closing.OPEN: NEWS, Closing.ESTIMATED: UNSURE, Closing.REPORTED: GOOD}
 ORPHAN_KINDS = {OrphanState.WAITING: UNSURE, OrphanState.ADOPTED: GOOD, OrphanState.DISMISSED: PLAIN}
+RESERVATION_KINDS = {
+    ReservationStatus.REQUESTED: NEWS,
+    ReservationStatus.ACTIVE: GOOD,
+    ReservationStatus.REFUSED: BAD,
+    ReservationStatus.USED: GOOD,
+}
+PROFILE_KINDS = {
+    ProfileStatus.REQUESTED: NEWS,
+    ProfileStatus.ACTIVE: GOOD,
+    ProfileStatus.REFUSED: BAD,
+}
 SHORT_MARKS = {
     Mark.CLOCK_UNSET: "clock unset",
     Mark.FUTURE_TIME: "future time",
@@ -46,3 +67,15 @@ def now_of(row: Transaction) -> str:
     words = [kw(row.power_w)] if row.power_w is not None else []
     words += [percent(row.soc_percent)] if row.soc_percent is not None else []
     return " · ".join(words)
+
+
+def reservation_badge(row: Reservation) -> SafeString:
+    """Return the state of a reservation, with the station's answer where it refused."""
+    text = row.get_status_display() + (f": {row.result_status}" if row.status == ReservationStatus.REFUSED else "")
+    return badge(text, RESERVATION_KINDS.get(ReservationStatus(row.status), PLAIN))
+
+
+def profile_badge(row: ChargingProfile) -> SafeString:
+    """Return the state of a charging profile, with the station's answer where it refused."""
+    text = row.get_status_display() + (f": {row.result_status}" if row.status == ProfileStatus.REFUSED else "")
+    return badge(text, PROFILE_KINDS.get(ProfileStatus(row.status), PLAIN))

@@ -20,6 +20,7 @@ from evcharging.back_office.confirmation import ReasonForm, ask
 from evcharging.back_office.display import NEWS, UNSURE, at, badge, link, literal, wh, when
 from evcharging.back_office.filters import PeriodFilter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
+from stations.admin.columns import of_station
 from transactions.admin.badges import ORPHAN_KINDS
 from transactions.models import OrphanKind, OrphanMessage, OrphanState, Transaction
 from transactions.selectors import adoption_candidates
@@ -59,7 +60,7 @@ class OrphanMessageAdmin(ReadOnlyAdmin):
     ordering = ("-received_at", "-pk")
     list_display = (
         "received",
-        "of_station",
+        of_station,
         "kind_word",
         "reference",
         "tag",
@@ -100,10 +101,6 @@ class OrphanMessageAdmin(ReadOnlyAdmin):
     @display(description="Received", ordering="received_at")
     def received(self, orphan: OrphanMessage) -> SafeString:
         return when(orphan.received_at)
-
-    @display(description="Station", ordering="station__identity")
-    def of_station(self, orphan: OrphanMessage) -> SafeString:
-        return link(orphan.station)
 
     @display(description="Kind", ordering="kind")
     def kind_word(self, orphan: OrphanMessage) -> SafeString:

@@ -1,23 +1,25 @@
-"""What transactions add to the pages of stations and tags."""
+"""What transactions, reservations and charging profiles add to a station's page and to the list of stations."""
 
 from django.http import HttpRequest
 from django.utils import timezone
 
 from evcharging.back_office.display import ago, at, between, kwh, link, list_url, literal, wh, when
-from evcharging.back_office.panels import Finding, Panel, PanelContent
-from id_tags.admin import IdTagAdmin, IdTagChangeList
-from id_tags.models import IdTag
-from stations.admin import StationAdmin
-from stations.admin.fleet import StationChangeList
+from evcharging.back_office.panels import Finding, PanelContent
+from stations.admin.station_list import STATION_FACTS
+from stations.admin.station_page import STATION_PAGE
 from stations.models import Station
-from transactions.admin.badges import marks_of, now_of, state_of
-from transactions.models import OrphanMessage, OrphanState, Transaction
-from transactions.selectors import last_used_at, open_counts, open_counts_of_tags, stale_since
+from transactions.admin.badges import marks_of, now_of, profile_badge, reservation_badge
+from transactions.admin.charging_profiles import limits_of
+from transactions.models import OrphanMessage, OrphanState, ProfileStatus, Transaction
+from transactions.selectors import open_counts, stale_since
 
 LATEST = 10
+LATEST_RESERVATIONS = 8
+MAX_PROFILES = 16
 
 
-def running(request: HttpRequest, station: Station) -> PanelContent:
+@STATION_PAGE.panel("charging_now", title="Charging now", model="transactions.transaction")
+def charging_now(request: HttpRequest, station: Station) -> PanelContent:
     """The open transactions of a station."""
     rows = list(
         Transaction.objects.open()
@@ -57,7 +59,8 @@ def running(request: HttpRequest, station: Station) -> PanelContent:
     )
 
 
-def waiting_orphans(request: HttpRequest, station: Station) -> PanelContent:
+@STATION_PAGE.panel("orphans", title="Orphaned messages", model="transactions.orphanmessage")
+def orphans(request: HttpRequest, station: Station) -> PanelContent:
     """The station's messages that wait for review."""
     waiting = OrphanMessage.objects.filter(station=station, state=OrphanState.WAITING)
     latest = list(waiting.order_by("-received_at")[:LATEST])
@@ -83,46 +86,53 @@ def waiting_orphans(request: HttpRequest, station: Station) -> PanelContent:
     )
 
 
-def of_tag(request: HttpRequest, tag: IdTag) -> PanelContent:
-    """The latest transactions of a tag."""
-    rows = (
-        Transaction.objects.filter(id_tag_folded=tag.id_tag_folded)
-        .select_related("station", "connector")
-        .order_by("-started_at")[:LATEST]
-    )
+@STATION_PAGE.panel("reservations", title="Reservations", model="transactions.reservation")
+def reservations(request: HttpRequest, station: Station) -> PanelContent:
+    """The latest reservations of a station."""
+    rows = [
+        [link(row), row.connector_id, literal(row.id_tag, 24), when(row.expires_at), reservation_badge(row)]
+        for row in station.reservations.order_by("-pk")[:LATEST_RESERVATIONS]
+    ]
     return PanelContent(
         {
-            "headers": ["Id", "Station", "Connector", "Started", "Stopped", "Energy", "State", "Marks"],
-            "rows": [
-                [
-                    link(row),
-                    link(row.station),
-                    row.connector.connector_id,
-                    when(row.started_at),
-                    when(row.stopped_at),
-                    kwh(row.energy_wh),
-                    state_of(row),
-                    marks_of(row.marks),
-                ]
-                for row in rows
-            ],
-            "empty": "It has never charged.",
-            "more_url": list_url("transactions.transaction", tag__id__exact=tag.pk),
+            "headers": ["Id", "Connector", "Tag", "Until", "State"],
+            "rows": rows,
+            "empty": "Nothing was ever reserved here.",
+            "more_url": list_url("transactions.reservation", station__id__exact=station.pk),
         }
     )
 
 
-StationAdmin.add_panel(Panel("Charging now", "back_office/table.html", running, "transactions.transaction", 20))
-StationAdmin.add_panel(
-    Panel(
-        "Orphaned messages",
-        "back_office/table.html",
-        waiting_orphans,
-        "transactions.orphanmessage",
-        80,
-        is_narrow=True,
+@STATION_PAGE.panel("charging_profiles", title="Charging profiles", model="transactions.chargingprofile")
+def charging_profiles(request: HttpRequest, station: Station) -> PanelContent:
+    """The charging profiles that the station has, and what it said results from them."""
+    active = station.charging_profiles.filter(status__in=(ProfileStatus.ACTIVE, ProfileStatus.REQUESTED))
+    rows = [
+        [
+            link(row),
+            row.connector_id,
+            row.purpose,
+            row.stack_level,
+            limits_of(row.schedule, row.rate_unit),
+            profile_badge(row),
+        ]
+        for row in active.order_by("connector_id", "-stack_level", "-pk")[:MAX_PROFILES]
+    ]
+    latest = station.composite_schedules.order_by("-received_at").first()
+    if latest is not None:
+        unit = str(latest.schedule.get("unit", ""))
+        age = ago(latest.received_at)
+        rows.append([link(latest, "Composite"), latest.connector_id, "", "", limits_of(latest.schedule, unit), age])
+    return PanelContent(
+        {
+            "headers": ["Id", "Connector", "Purpose", "Level", "Limits", "State"],
+            "rows": rows,
+            "empty": "It was given no charging profile.",
+            "more_url": list_url("transactions.chargingprofile", station__id__exact=station.pk),
+        }
     )
-)
-StationChangeList.counters["open_transaction_count"] = open_counts
-IdTagAdmin.add_panel(Panel("Latest transactions", "back_office/table.html", of_tag, "transactions.transaction", 10))
-IdTagChangeList.facts |= {"open_transaction_count": open_counts_of_tags, "last_used_at": last_used_at}
+
+
+@STATION_FACTS.register("open_transaction_count")
+def open_transaction_count(stations: list[Station]) -> dict[int, int]:
+    return open_counts(station.pk for station in stations)

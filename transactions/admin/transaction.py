@@ -8,7 +8,6 @@ from django.contrib.admin import ModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -21,15 +20,18 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import action, display
 
 from evcharging.back_office.confirmation import ReasonForm, ask
-from evcharging.back_office.display import BAD, badge, kwh, link, literal, unbroken, when
+from evcharging.back_office.display import BAD, badge, kwh, literal, unbroken, when
 from evcharging.back_office.filters import PeriodFilter
 from evcharging.back_office.model_admins import ReadOnlyAdmin
 from evcharging.back_office.panels import PanelPage
-from stations.admin.commanding import COMMAND_PERMISSION
-from stations.admin.commands import reverse_query
-from transactions.admin import panels
+from stations.admin.columns import of_station
+from stations.admin.operation_links import operation_url
+from stations.admin.permissions import CommandPermission
 from transactions.admin.badges import marks_of, now_of, state_of
+from transactions.admin.transaction_page import TRANSACTION_PAGE
+from transactions.admin.transaction_panels import facts
 from transactions.models import Mark, Transaction
+from transactions.operations import StopCharging
 from transactions.selectors import matching
 from transactions.services.closing import TransactionNotOpen, close_transaction
 
@@ -51,10 +53,11 @@ class MarkFilter(DropdownFilter):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(PanelPage, ReadOnlyAdmin):
+class TransactionAdmin(CommandPermission, PanelPage, ReadOnlyAdmin):
+    layout = TRANSACTION_PAGE
     ordering = ("-started_at", "-pk")
     list_display = (
-        "number", "of_station", "outlet", "tag_text", "started", "stopped", "energy", "now", "state", "looks",
+        "number", of_station, "outlet", "tag_text", "started", "stopped", "energy", "now", "state", "looks",
     )  # fmt: skip
     list_filter = (
         ("closing", ChoicesDropdownFilter), MarkFilter, ("accepted", BooleanRadioFilter),
@@ -116,10 +119,6 @@ class TransactionAdmin(PanelPage, ReadOnlyAdmin):
     def number(self, row: Transaction) -> str:
         return str(row.transaction_id)
 
-    @display(description="Station", ordering="station__identity")
-    def of_station(self, row: Transaction) -> SafeString:
-        return link(row.station)
-
     @display(description="Conn.", ordering="connector__connector_id")
     def outlet(self, row: Transaction) -> int:
         return row.connector.connector_id
@@ -157,14 +156,11 @@ class TransactionAdmin(PanelPage, ReadOnlyAdmin):
 
     # Stopping and closing
 
-    def has_command_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(COMMAND_PERMISSION)
-
     @action(description="Stop charging", icon="power_settings_new", url_path="stop", permissions=["command"])
     def stop_remotely(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row = get_object_or_404(Transaction, pk=object_id)
-        url = reverse("admin:stations_station_command", args=[row.station_id, "RemoteStopTransaction"])
-        return HttpResponseRedirect(reverse_query(url, transactionId=str(row.transaction_id)))
+        url = operation_url(row.station_id, StopCharging, transaction_ref=str(row.transaction_id))
+        return HttpResponseRedirect(url)
 
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
         """Offer to stop or close only what is open."""
@@ -205,9 +201,5 @@ class TransactionAdmin(PanelPage, ReadOnlyAdmin):
             ),
             submit="Close transaction",
             form=form,
-            facts=panels.facts(row),
+            facts=facts(row),
         )
-
-
-for _panel in panels.TRANSACTION_PANELS:
-    TransactionAdmin.add_panel(_panel)

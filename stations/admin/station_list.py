@@ -1,45 +1,43 @@
-"""The list of stations: what its rows show beyond their own columns, and how it is filtered."""
+"""The list of stations: its filters, and the facts about its rows that no column of a station holds.
 
-from collections.abc import Callable, Iterable, Sequence
+Apps above register theirs in <app>/admin/station_panels.py.
+"""
+
+from collections.abc import Sequence
+from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
-from evcharging.back_office.model_admins import BoundedChangeList
+from evcharging.back_office.extensible_lists import LoadFact
+from evcharging.back_office.filters import YesNoFilter
+from evcharging.back_office.registry import Registry
 from stations.models import Deviation, Station
 from stations.selectors import online_ids
 
 MAX_DRIFT_S = 60.0
-"""A clock that is further off than this deserves a look, s."""
+"""The clock drift above which the list and the page mark a station, s."""
 
-Counter = Callable[[Iterable[int]], dict[int, int]]
+STATION_FACTS: Registry[LoadFact] = Registry(
+    ["online_now", "open_transaction_count", "faulted_count", "deviation_count"]
+)
+STATION_FILTERS: Registry[Any] = Registry(["fault"])
+"""The filters after the list's own."""
 
 
-def deviation_counts(station_ids: Iterable[int]) -> dict[int, int]:
-    """Return how many kinds of deviation each station has shown."""
-    rows = Deviation.objects.filter(station_id__in=station_ids).order_by().values_list("station_id")
+@STATION_FACTS.register("online_now")
+def online_now(stations: list[Station]) -> dict[int, bool]:
+    """Return the stations whose connection lives (one MGET of Redis)."""
+    return dict.fromkeys(online_ids(stations=stations), True)
+
+
+@STATION_FACTS.register("deviation_count")
+def deviation_counts(stations: list[Station]) -> dict[int, int]:
+    """Return the number of rows in Deviation by station: kinds of deviation, not messages."""
+    rows = Deviation.objects.filter(station__in=stations).order_by().values_list("station_id")
     return dict(rows.annotate(Count("pk")))
-
-
-class StationChangeList(BoundedChangeList):
-    """Asks once per page, not once per row: who is online (Redis), and each counter (one query)."""
-
-    #: What each row gets as an attribute of that name; apps above this one add theirs.
-    counters: dict[str, Counter] = {"deviation_count": deviation_counts}
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        stations = list(self.result_list)
-        online = online_ids(stations=stations)
-        ids = [station.pk for station in stations]
-        counts = {name: counter(ids) for name, counter in self.counters.items()}
-        for station in stations:
-            station.online_now = station.pk in online
-            for name, found in counts.items():
-                setattr(station, name, found.get(station.pk, 0))
-        self.result_list = stations
 
 
 class OnlineFilter(DropdownFilter):
@@ -87,15 +85,8 @@ class DriftFilter(DropdownFilter):
         return queryset
 
 
-class DeviationsFilter(DropdownFilter):
+class DeviationsFilter(YesNoFilter):
     title = "deviations"
     parameter_name = "deviations"
-
-    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> Sequence[tuple[str, str]]:
-        return [("yes", "Has deviations"), ("no", "Has none")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Station]) -> QuerySet[Station]:
-        found = Exists(Deviation.objects.filter(station=OuterRef("pk")))
-        if self.value():
-            return queryset.filter(found if self.value() == "yes" else ~found)
-        return queryset
+    yes, no = "Has deviations", "Has none"
+    condition = Exists(Deviation.objects.filter(station=OuterRef("pk")))

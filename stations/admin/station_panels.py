@@ -1,4 +1,4 @@
-"""A station's page: why is this charger down?"""
+"""Panels of a station's page that show the station's own data."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,28 +6,21 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.safestring import SafeString
 
-from evcharging.back_office.display import BAD, GOOD, UNSURE, ago, badge, between, drift, list_url, literal, when
-from evcharging.back_office.panels import Finding, Panel, PanelContent
-from stations.admin.fleet import MAX_DRIFT_S
+from evcharging.back_office.display import ago, between, drift, list_url, literal, when
+from evcharging.back_office.panels import Finding, PanelContent
+from stations.admin.badges import STATUS_KINDS, status_badge
+from stations.admin.commands import commands_of, configuration_of
+from stations.admin.station_list import MAX_DRIFT_S
+from stations.admin.station_page import STATION_PAGE
 from stations.models import NoticeKind, RefusedConnection, RegistrationStatus, Station
 from stations.selectors import online_ids
 
-STATUS_KINDS = {
-    RegistrationStatus.ACCEPTED: GOOD,
-    RegistrationStatus.PENDING: UNSURE,
-    RegistrationStatus.REJECTED: BAD,
-}
 RECENT = timedelta(days=1)
 LATEST = 10
 
 
-def status_badge(status: str) -> SafeString:
-    """Return a registration status as a badge."""
-    return badge(status, STATUS_KINDS[RegistrationStatus(status)])
-
-
+@STATION_PAGE.panel("overview", template="admin/stations/overview.html", model="stations.station")
 def overview(request: HttpRequest, station: Station) -> PanelContent:
     """Connection, registration, hardware, and what stands out of them."""
     now = timezone.now()
@@ -96,6 +89,7 @@ def refusals_of(station: Station) -> QuerySet[RefusedConnection]:
     return RefusedConnection.objects.filter(identity__iexact=station.identity).order_by("-last_seen_at", "-pk")
 
 
+@STATION_PAGE.panel("boots", title="Boots", model="stations.boot")
 def boots(request: HttpRequest, station: Station) -> PanelContent:
     """The latest boots and the refusals of this identity."""
     rows = [
@@ -117,6 +111,7 @@ def boots(request: HttpRequest, station: Station) -> PanelContent:
     )
 
 
+@STATION_PAGE.panel("refused_connections", title="Refused connections", model="stations.refusedconnection")
 def refusals(request: HttpRequest, station: Station) -> PanelContent:
     """Refused connections that gave this identity."""
     rows = [
@@ -138,6 +133,7 @@ def refusals(request: HttpRequest, station: Station) -> PanelContent:
     )
 
 
+@STATION_PAGE.panel("notices", title="Notices", model="stations.notice")
 def notices(request: HttpRequest, station: Station) -> PanelContent:
     """The latest security events, firmware and diagnostics progress, vendor messages."""
     latest = list(station.notices.order_by("-received_at")[:LATEST])
@@ -156,6 +152,7 @@ def notices(request: HttpRequest, station: Station) -> PanelContent:
     )
 
 
+@STATION_PAGE.panel("deviations", title="Deviations", model="stations.deviation")
 def deviations(request: HttpRequest, station: Station) -> PanelContent:
     """The ways in which its messages break the specification, latest first."""
     rows = [
@@ -187,10 +184,5 @@ def _offline_since(station: Station) -> datetime | None:
     return station.disconnected_at or station.last_seen_at
 
 
-STATION_PANELS = [
-    Panel("", "admin/stations/overview.html", overview, "stations.station", 0),
-    Panel("Boots", "back_office/table.html", boots, "stations.boot", 50, is_narrow=True),
-    Panel("Refused connections", "back_office/table.html", refusals, "stations.refusedconnection", 55, is_narrow=True),
-    Panel("Notices", "back_office/table.html", notices, "stations.notice", 60, is_narrow=True),
-    Panel("Deviations", "back_office/table.html", deviations, "stations.deviation", 70, is_narrow=True),
-]
+STATION_PAGE.panel("commands", title="Commands", model="stations.command")(commands_of)
+STATION_PAGE.panel("configuration", title="Configuration", model="stations.configurationkey")(configuration_of)

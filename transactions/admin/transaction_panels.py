@@ -6,8 +6,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from evcharging.back_office.display import ago, at, badge, between, kwh, link, literal, wh, when
-from evcharging.back_office.panels import Finding, Panel, PanelContent
+from evcharging.back_office.panels import Finding, PanelContent
 from transactions.admin.badges import ORPHAN_KINDS, marks_of, now_of, state_of
+from transactions.admin.transaction_page import TRANSACTION_PAGE
 from transactions.models import Closing, EstimateCause, Mark, OrphanState, Transaction
 from transactions.selectors import stale_since
 
@@ -31,6 +32,7 @@ def facts(row: Transaction) -> list[tuple[str, Any]]:
     ]
 
 
+@TRANSACTION_PAGE.panel("overview", template="admin/transactions/overview.html", model="transactions.transaction")
 def overview(request: HttpRequest, row: Transaction) -> PanelContent:
     """State, marks, facts; the estimate beside the reported end where there are both."""
     shown = facts(row)
@@ -82,6 +84,7 @@ def findings(row: Transaction) -> list[Finding]:
     return found
 
 
+@TRANSACTION_PAGE.panel("stop_conflicts", title="Stop conflicts", model="transactions.stopconflict")
 def conflicts(request: HttpRequest, row: Transaction) -> PanelContent:
     """Stops that came later and said something else."""
     latest = list(row.stop_conflicts.order_by("-received_at")[:MAX_ROWS])
@@ -104,6 +107,7 @@ def conflicts(request: HttpRequest, row: Transaction) -> PanelContent:
     )
 
 
+@TRANSACTION_PAGE.panel("orphans", title="Adopted messages", model="transactions.orphanmessage")
 def orphans(request: HttpRequest, row: Transaction) -> PanelContent:
     """Messages without a usable id that were found to belong to it."""
     rows = [
@@ -124,14 +128,3 @@ def orphans(request: HttpRequest, row: Transaction) -> PanelContent:
             "empty": "Every message named it by its id.",
         }
     )
-
-
-def _last_register(row: Transaction) -> float | None:
-    return row.last_register_wh if row.meter_stop is None else row.meter_stop
-
-
-TRANSACTION_PANELS = [
-    Panel("", "admin/transactions/overview.html", overview, "transactions.transaction", 0),
-    Panel("Stop conflicts", "back_office/table.html", conflicts, "transactions.stopconflict", 80, is_narrow=True),
-    Panel("Adopted messages", "back_office/table.html", orphans, "transactions.orphanmessage", 90, is_narrow=True),
-]

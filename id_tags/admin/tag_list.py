@@ -1,0 +1,6 @@
+"""The list of tags: the facts about its rows that apps above register, in <app>/admin/tag_panels.py."""
+
+from evcharging.back_office.extensible_lists import LoadFact
+from evcharging.back_office.registry import Registry
+
+TAG_FACTS: Registry[LoadFact] = Registry(["open_transaction_count", "last_used_at"])
