@@ -1,15 +1,18 @@
 """The pages under docs/ say what the code does, and the database what the models say."""
 
+import ast
 import importlib
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from django.apps import apps
 from django.db import connection
 from django.dispatch import Signal
 
 from evcharging.gateway.coverage import coverage
+from stations.operations import OPERATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("stations", "connectors", "id_tags", "transactions", "meter", "status_notifications")
@@ -54,6 +57,41 @@ def test_signals_all_have_a_receiver():
 
 def test_coverage_page_is_what_the_handler_table_generates():
     assert (ROOT / "docs/ocpp-coverage.md").read_text() == coverage()
+
+
+def _defined(path: Path, name: str) -> bool:
+    """Whether a module defines a function, a class, or a method `Class.method`."""
+    places: list[ast.AST] = [ast.parse(path.read_text())]
+    for part in name.split("."):
+        kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        places = [
+            node
+            for place in places
+            for node in ast.iter_child_nodes(place)
+            if isinstance(node, kinds) and node.name == part
+        ]
+    return bool(places)
+
+
+def test_one_messages_way_has_at_most_twelve_steps_that_are_there():
+    text = (ROOT / "docs/architecture.md").read_text()
+    section = re.search(r"^## One message$(.*?)^## ", text, re.M | re.S)
+    assert section is not None
+    steps = re.findall(r"^(\d+)\. (.*?)(?=^\d+\. |\n\n)", section[1], re.M | re.S)
+    assert [int(number) for number, _ in steps] == list(range(1, len(steps) + 1))
+    assert 8 <= len(steps) <= 12
+    places = [re.findall(r"`([\w/]+\.py):([\w.]+)`", step) for _, step in steps]
+    assert [number for (number, _), named in zip(steps, places, strict=True) if not named] in ([], ["10"])
+    assert [f"{path}:{name}" for named in places for path, name in named if not _defined(ROOT / path, name)] == []
+
+
+def test_api_page_lists_every_operation_with_its_arguments():
+    rows = re.findall(r"^\| ([a-z_]+) \| (.+) \|$", (ROOT / "docs/api.md").read_text(), re.M)
+    told = {name: re.findall(r"(\[?)`(\w+)`", arguments) for name, arguments in rows if name in OPERATIONS}
+    assert told == {
+        name: [("" if field.required else "[", field.name) for field in msgspec.structs.fields(kind)]
+        for name, kind in OPERATIONS.items()
+    }
 
 
 def test_decisions_have_their_five_parts():

@@ -50,7 +50,7 @@ def check_profile(profile: Profile, *, connector_id: int, limits: Limits) -> Non
         raise BadProfile("stack levels and profile ids are numbers from 0 to 2147483647")
     if limits.max_stack_level is not None and level > limits.max_stack_level:
         raise BadProfile(f"the station's highest stack level is {limits.max_stack_level}")
-    begins, ends = _instant("validFrom", profile.valid_from), _instant("validTo", profile.valid_to)
+    begins, ends = _instant("valid from", profile.valid_from), _instant("valid to", profile.valid_to)
     if begins is not None and ends is not None and begins >= ends:
         raise BadProfile("validFrom is before validTo")
     _check_schedule(profile.schedule, kind, limits)
@@ -93,7 +93,7 @@ def _check_schedule(schedule: Schedule, kind: str, limits: Limits) -> None:
         raise BadProfile("periods start one after the other")
     if duration is not None and periods[-1].starts_s >= duration:
         raise BadProfile("a period starts before the schedule's end")
-    _check_rate("minChargingRate", schedule.min_rate or 0)
+    _check_rate("the lowest rate", schedule.min_rate or 0)
     for period in periods:
         _check_rate("limit", period.limit)
         if period.phases is not None and not 1 <= period.phases <= 3:

@@ -181,6 +181,8 @@ def _read(payload: Any, names: Names) -> dict[str, Any]:
         if last not in holder:
             continue
         value = holder.pop(last)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if isinstance(rule, dict):
             value = [_read(item, rule) for item in value] if isinstance(value, list) else _read(value, rule)
         elif rule is not None:

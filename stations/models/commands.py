@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from stations.models.station import Station
-from stations.operations import Operation, read_operation
+from stations.operations import BadArguments, Operation, read_operation
 
 NOTHING = models.Value({}, models.JSONField())
 
@@ -201,10 +201,12 @@ class Command(models.Model):
 
     @property
     def said(self) -> Operation | None:
-        """The operation with its typed arguments; None of a raw frame, which is nobody's to interpret."""
-        if self.raw_version or not self.operation:
+        """The operation with its typed arguments; None of a raw frame, which is nobody's to interpret, and of what a
+        later release asked for."""
+        try:
+            return None if self.raw_version else read_operation(self.operation, self.arguments)
+        except BadArguments:
             return None
-        return read_operation(self.operation, self.arguments)
 
     @property
     def has_ended(self) -> bool:

@@ -74,7 +74,7 @@ def test_limit_is_sent_exactly(charger: Charger, station: Station, limit: float)
     text = answered(charger, command, {"status": "Accepted"})
     assert f'"limit":{json.dumps(limit)}' in text
     row = ChargingProfile.objects.get(command=command)
-    assert (row.status, row.schedule["chargingSchedulePeriod"][0]["limit"]) == ("active", limit)
+    assert (row.status, row.schedule["periods"][0]["limit"]) == ("active", limit)
 
 
 @pytest.mark.parametrize("word", ["Rejected", "NotSupported"])
@@ -215,7 +215,8 @@ def test_composite_schedule_is_kept(charger: Charger, station: Station) -> None:
         {"status": "Accepted", "connectorId": 1, "scheduleStart": AT, "chargingSchedule": schedule},
     )
     row = CompositeSchedule.objects.get(command=command)
-    assert (row.connector_id, row.schedule, row.starts_at) == (1, schedule, datetime(2030, 1, 1, tzinfo=UTC))
+    kept = {"unit": "A", "duration_s": 600, "periods": [{"starts_s": 0, "limit": 21.4}]}
+    assert (row.connector_id, row.schedule, row.starts_at) == (1, kept, datetime(2030, 1, 1, tzinfo=UTC))
     refused = request(station, "GetCompositeSchedule", {"connectorId": 1, "duration": 600})
     answered(charger, refused, {"status": "Rejected"})
     assert CompositeSchedule.objects.filter(station=station).count() == 1

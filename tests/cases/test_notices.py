@@ -20,6 +20,15 @@ CSR = (
 )
 
 
+KINDS = {
+    "DiagnosticsStatusNotification": "diagnostics",
+    "FirmwareStatusNotification": "firmware",
+    "SignedFirmwareStatusNotification": "signed_firmware",
+    "LogStatusNotification": "log",
+    "SecurityEventNotification": "security_event",
+}
+
+
 def notices(station: Station) -> list[Notice]:
     return list(Notice.objects.filter(station=station).order_by("received_at"))
 
@@ -62,7 +71,7 @@ def test_notice_is_kept(
     before = datetime.now(UTC)
     assert charger.call(action, payload, "1") == [3, "1", {}]
     (notice,) = notices(station)
-    assert notice.kind == action
+    assert notice.kind == KINDS[action]
     assert (notice.status, notice.request_id, notice.detail) == expected
     assert notice.payload == payload
     assert before <= notice.received_at <= datetime.now(UTC)
@@ -139,7 +148,7 @@ def test_data_transfer_of_an_unknown_vendor(charger: Charger, station: Station) 
     assert charger.call("DataTransfer", {"vendorId": "EVBox"}, "2") == [3, "2", {"status": "UnknownVendorId"}]
     notices = station.notices.order_by("received_at")
     assert list(notices.values_list("kind", "payload")) == [
-        ("DataTransfer", payload),
-        ("DataTransfer", {"vendorId": "EVBox"}),
+        ("data_transfer", payload),
+        ("data_transfer", {"vendorId": "EVBox"}),
     ]
     assert notices[0].detail == 'EVBox evbStatusNotification: {"temperature": 31}'

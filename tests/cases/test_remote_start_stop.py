@@ -33,13 +33,15 @@ PROFILE = {
 }
 
 
-def remote_start(station: Station, tag: str, connector_id: int | None = 1, **options: Any) -> Command:
+def remote_start(
+    station: Station, tag: str, connector_id: int | None = 1, waits_s: float = 0, **options: Any
+) -> Command:
     return request_remote_start(
         station_id=station.pk,
         id_tag=tag,
         connector_id=connector_id,
         **options,
-        origin=Origin("anna", "shell", datetime.now(UTC)),
+        origin=Origin("anna", "shell", datetime.now(UTC), waits_s=waits_s),
     )
 
 

@@ -45,6 +45,8 @@ VERDICTS = {
     "Unknown": Verdict.NOT_FOUND,
     "VersionMismatch": Verdict.OUT_OF_STEP,
 }
+FRACTIONS = frozenset({"limit", "min_rate"})
+"""Arguments that need not be whole numbers: 32.0 stays 32.0."""
 _OUT_OF_STEP = {("SendLocalList", "Failed")}
 _BY_ACTION = {said.action: said for said in SAID}
 _BY_KIND: dict[type[Operation], list[Said]] = {}
@@ -195,7 +197,7 @@ def _from_wire(payload: Mapping[str, Any], names: Names) -> dict[str, Any]:
             raise TypeError("not an object")
         if last in place:
             seen += 1
-            arguments[name] = _read(place[last], rule)
+            arguments[name] = place[last] if name in FRACTIONS else _read(place[last], rule)
     if seen != _count(payload, names):
         raise KeyError("a member that no table names")
     return arguments
