@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from django.db import connection
 from django.dispatch import Signal
 
 from evcharging.gateway.coverage import coverage
+from evcharging.gateway.ocpp16.handlers import HANDLERS
+from evcharging.gateway.ocpp16.operation_tables import SAID
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("stations", "connectors", "id_tags", "transactions", "meter", "status_notifications")
@@ -54,6 +57,14 @@ def test_signals_all_have_a_receiver():
 
 def test_coverage_page_is_what_the_handler_table_generates():
     assert (ROOT / "docs/ocpp-coverage.md").read_text() == coverage()
+
+
+def test_coverage_has_no_empty_cell():
+    rows = re.findall(r"^\| (\w+) \|(.*)\|$", coverage(), re.MULTILINE)
+    actions = Counter(action for action, _ in rows)
+    assert set(HANDLERS) <= set(actions)
+    assert {said.action for said in SAID} <= set(actions)
+    assert [action for action, cells in rows if not all(cell.strip() for cell in cells.split("|"))] == []
 
 
 def test_decisions_have_their_five_parts():
