@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,8 @@ from django.db import connection
 from django.dispatch import Signal
 
 from evcharging.gateway.coverage import coverage
+from evcharging.gateway.ocpp16.handlers import HANDLERS
+from evcharging.gateway.ocpp16.operation_tables import SAID
 from stations.operations import OPERATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,6 +95,14 @@ def test_api_page_lists_every_operation_with_its_arguments():
         name: [("" if field.required else "[", field.name) for field in msgspec.structs.fields(kind)]
         for name, kind in OPERATIONS.items()
     }
+
+
+def test_coverage_has_no_empty_cell():
+    rows = re.findall(r"^\| (\w+) \|(.*)\|$", coverage(), re.MULTILINE)
+    actions = Counter(action for action, _ in rows)
+    assert set(HANDLERS) <= set(actions)
+    assert {said.action for said in SAID} <= set(actions)
+    assert [action for action, cells in rows if not all(cell.strip() for cell in cells.split("|"))] == []
 
 
 def test_decisions_have_their_five_parts():

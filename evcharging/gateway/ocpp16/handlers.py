@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 async def boot_notification(message: Message) -> Answer:
-    """BootNotification, OCPP 1.6 §4.2."""
+    """BootNotification, OCPP 1.6 §4.2: stored, and answered with the station's registration status."""
     connection = message.connection
     report = translate.boot(message.payload)
     answer = await message.lanes.boots.submit(
@@ -39,7 +39,7 @@ async def heartbeat(message: Message) -> Answer:
 
 
 async def status_notification(message: Message) -> Answer:
-    """StatusNotification, OCPP 1.6 §4.9."""
+    """StatusNotification, OCPP 1.6 §4.9: stored in the history; the latest in time is the connector's."""
     connection = message.connection
     report = translate.status(message.payload, zone=connection.zone, deviations=message.deviations)
     connection.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=True)
@@ -58,7 +58,7 @@ async def status_notification(message: Message) -> Answer:
 
 
 async def authorize_id_tag(message: Message) -> Answer:
-    """Authorize, OCPP 1.6 §4.1."""
+    """Authorize, OCPP 1.6 §4.1: an unknown tag is Invalid, and counted for staff to add."""
     station_id = message.connection.station.station_id
     id_tag = message.payload["idTag"]
     authorization = await until_committed(_authorize, id_tag, station_id, message.received_at)
@@ -121,7 +121,7 @@ async def stop_transaction(message: Message) -> Answer:
 
 
 async def meter_values(message: Message) -> Answer:
-    """MeterValues, OCPP 1.6 §4.7."""
+    """MeterValues, OCPP 1.6 §4.7: every sample is stored once, in the series of its words."""
     connection = message.connection
     station = connection.station
     connector_id, transaction_id, transaction_ref, readings = translate.readings(
@@ -177,7 +177,7 @@ async def progress(message: Message, kind: NoticeKind) -> Answer:
 
 
 async def security_event_notification(message: Message) -> Answer:
-    """SecurityEventNotification, security white paper."""
+    """SecurityEventNotification, security white paper: stored as a notice."""
     event = translate.security_event(message.payload, zone=message.connection.zone, deviations=message.deviations)
     await until_committed(
         record_notice,
@@ -204,10 +204,11 @@ async def sign_certificate(message: Message) -> Answer:
     return Answer({"status": "Accepted"})
 
 
-def _progress(kind: NoticeKind) -> Handler:
+def _progress(kind: NoticeKind, source: str) -> Handler:
     async def handle(message: Message) -> Answer:
         return await progress(message, kind)
 
+    handle.__doc__ = f"Progress, {source}: stored as a notice, and noted on the command it tells about."
     return Handler(handle, is_remembered=True)
 
 
@@ -215,14 +216,16 @@ HANDLERS = {
     "Authorize": Handler(authorize_id_tag),
     "BootNotification": Handler(boot_notification),
     "DataTransfer": Handler(data_transfer, is_remembered=True),
-    "DiagnosticsStatusNotification": _progress(NoticeKind.DIAGNOSTICS),
-    "FirmwareStatusNotification": _progress(NoticeKind.FIRMWARE),
+    "DiagnosticsStatusNotification": _progress(NoticeKind.DIAGNOSTICS, "OCPP 1.6 §4.4"),
+    "FirmwareStatusNotification": _progress(NoticeKind.FIRMWARE, "OCPP 1.6 §4.5"),
     "Heartbeat": Handler(heartbeat, is_high_volume=True),
-    "LogStatusNotification": _progress(NoticeKind.LOG),
+    "LogStatusNotification": _progress(NoticeKind.LOG, "security white paper"),
     "MeterValues": Handler(meter_values, is_high_volume=True),
     "SecurityEventNotification": Handler(security_event_notification, is_remembered=True),
     "SignCertificate": Handler(sign_certificate, is_remembered=True),
-    "SignedFirmwareStatusNotification": _progress(NoticeKind.SIGNED_FIRMWARE),
+    "SignedFirmwareStatusNotification": _progress(
+        NoticeKind.SIGNED_FIRMWARE, "SignedFirmwareStatusNotification, security white paper"
+    ),
     "StartTransaction": Handler(start_transaction, is_remembered=True, is_queued=True),
     "StatusNotification": Handler(status_notification, is_high_volume=True),
     "StopTransaction": Handler(stop_transaction, is_remembered=True, is_queued=True),
