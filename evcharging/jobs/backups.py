@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 
-from evcharging.atomic_files import whole_file
+from evcharging.atomic_files import atomic_write
 
 FORMAT = 1
 MANIFEST, DUMP, SECRET = "manifest.json", "database.dump", "secret_key"
@@ -112,7 +112,7 @@ def write_backup(
             "migrations": migrations,
             "sha256": {name: _digest(member) for name, member in members.items()},
         }
-        with whole_file(path, mode=0o600) as file:
+        with atomic_write(path, mode=0o600) as file:
             with tarfile.open(fileobj=file, mode="w") as archive:
                 _add(archive, MANIFEST, json.dumps(manifest, indent=1).encode())
                 for name, member in members.items():
