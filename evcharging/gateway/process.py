@@ -20,7 +20,7 @@ from evcharging.gateway.database.thread_pool import DatabaseAway, in_thread
 from evcharging.gateway.redis_state.answers import Answers
 from evcharging.gateway.redis_state.client import OptionalRedis
 from evcharging.gateway.redis_state.presence import REFRESH_EVERY_S, Presence
-from evcharging.jobs.periodic import carry_on_commands, maintain, remove_old_rows, roll_up_samples
+from evcharging.jobs.periodic import advance_commands, maintain, remove_old_rows, roll_up_samples
 from meter.services.readings import MeterMessage, record_readings
 from stations.services.batches import advance_batches
 from stations.services.calls import CallOutcome, Claim, ClaimedCommand, claim_commands, record_outcomes
@@ -223,7 +223,7 @@ class GatewayProcess:
     async def _carry_on_commands(self) -> None:
         """What no ring can be relied on for: lost rings, expiry, greetings, what did not follow in time."""
         self._early_rings.clear()
-        queued = await in_thread(carry_on_commands, gateway_channel=self.channel, now=datetime.now(UTC))
+        queued = await in_thread(advance_commands, gateway_channel=self.channel, now=datetime.now(UTC))
         self.wake(queued)
 
     async def _advance_batches(self) -> None:
