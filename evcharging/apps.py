@@ -1,4 +1,4 @@
-"""The project itself as an app: its management commands and system checks."""
+"""The project as a Django app: management commands, system checks, templates of all apps."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""The ASGI application: HTTP is Django's, WebSockets are the gateway's, and a lifespan for other servers."""
+"""The ASGI application: HTTP by Django, WebSockets by the gateway, lifespan for servers such as uvicorn."""
 
 import os
 
@@ -6,7 +6,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evcharging.settings")
 
 from django.core.asgi import get_asgi_application
 
-http_application = get_asgi_application()  # before what follows: it fills the app registry
+http_application = get_asgi_application()  # before the imports below, which need the app registry
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole or not at all, and secrets that the system keeps in such files."""
+"""Atomic writes of files (temporary file, fsync, rename), and secrets that are kept in files."""
 
 import os
 import secrets
@@ -9,17 +9,17 @@ from typing import BinaryIO
 
 
 @contextmanager
-def whole_file(path: Path, *, mode: int) -> Iterator[BinaryIO]:
-    """Open a file beside `path` that takes its place when the block ends without an error, and vanishes with one.
+def atomic_write(path: Path, *, mode: int) -> Iterator[BinaryIO]:
+    """Open a temporary file that replaces `path` when the block ends, and is deleted if the block raises.
 
-    `mode` is cut by the umask. A symbolic link stays one: what it points to is replaced.
+    The umask applies to `mode`. Of a symbolic link the target is replaced.
 
-    :raises OSError: it cannot be written, or `path` is something other than a file (a device, a folder).
+    :raises OSError: it cannot be written, or `path` is no regular file (a device, a folder).
     """
     path = path.resolve()
     if path.exists() and not path.is_file():
         raise OSError(f"it is a {'folder' if path.is_dir() else 'device'} and not a file")
-    temporary = _beside(path)
+    temporary = _temporary(path)
     descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
     try:
         with open(descriptor, "w+b") as file:
@@ -33,34 +33,34 @@ def whole_file(path: Path, *, mode: int) -> Iterator[BinaryIO]:
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # or a power cut may forget the new name
+        os.fsync(folder)  # else a power cut may undo the rename
     finally:
         os.close(folder)
 
 
 def write_private_file(path: Path, text: str) -> None:
-    """Replace `path` with a file that only its owner can read (mode 0600).
+    """Replace `path` by a file of mode 0600.
 
-    :raises OSError: as `whole_file`.
+    :raises OSError: as atomic_write().
     """
-    with whole_file(path, mode=0o600) as file:
+    with atomic_write(path, mode=0o600) as file:
         file.write(text.encode())
 
 
 def read_or_create_secret(path: Path) -> str:
-    """Return the secret kept in `path`; the first call ever creates it, and of two first calls at once one wins.
+    """Return the secret in `path`; the first call creates it, and of two concurrent ones both return the same.
 
-    :raises OSError: if the file can neither be read nor written.
+    :raises OSError: the file can neither be read nor written.
     """
     try:
         return path.read_text().strip()
     except FileNotFoundError:
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
-    candidate = _beside(path)
+    candidate = _temporary(path)
     write_private_file(candidate, secrets.token_urlsafe(48))
     try:
-        os.link(candidate, path)
+        os.link(candidate, path)  # unlike a rename it fails if another process was first
     except FileExistsError:
         pass
     finally:
@@ -68,5 +68,5 @@ def read_or_create_secret(path: Path) -> str:
     return path.read_text().strip()
 
 
-def _beside(path: Path) -> Path:
+def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

@@ -1,4 +1,4 @@
-"""The two ways a domain signal is sent: now inside the transaction, or after its commit."""
+"""The two ways to send a domain signal: inside the database transaction, or after its commit."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from django.dispatch import Signal
 
 
 def emit(signal: Signal, sender: type, **event: Any) -> None:
-    """Send `signal` now, inside the current database transaction; a receiver's error rises and rolls it back.
+    """Send `signal` at once, inside the current database transaction; a receiver's error rolls it back.
 
-    For writes of other apps that must stand or fall with the fact. Receivers are short and do database work only.
+    For writes of other apps that must be atomic with it. Receivers are short and only use the database.
     """
     signal.send(sender, **event)
 
 
 def publish(signal: Signal, sender: type, **event: Any) -> None:
-    """Send `signal` once the current database transaction is committed; never sent if it rolls back.
+    """Send `signal` after the commit of the current database transaction; not at all if it rolls back.
 
-    For those who only want to know. A receiver's error is logged by Django and disturbs nobody else.
+    For receivers that only react to it. Django logs a receiver's error and calls the others.
     """
     transaction.on_commit(lambda: signal.send_robust(sender, **event), robust=True)

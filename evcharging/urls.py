@@ -1,4 +1,4 @@
-"""HTTP routes; /healthz and /readyz are answered before them, by evcharging.server.health."""
+"""HTTP routes; evcharging.server.health answers /healthz and /readyz before them."""
 
 from django.contrib import admin
 from django.urls import include, path

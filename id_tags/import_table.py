@@ -1,6 +1,6 @@
-"""The list of id tags that `import_id_tags` reads: its columns, and what may stand in them."""
+"""Columns of the id tag import, and the parsing of its rows."""
 
-from evcharging.tables.table import Column, parse_time
+from evcharging.tables.table import Column, check_length, choice_parser, parse_cell, parse_time
 from id_tags.models import IdTagStatus, fold_id_tag
 from id_tags.services.bulk_import import IdTagRow
 
@@ -13,39 +13,34 @@ COLUMNS = (
     Column("note"),
 )
 
-_STATUSES = {status.value.lower(): status.value for status in IdTagStatus}
 MAX_LENGTH = 255
 _MAX_INTEGER = 2**31 - 1
+_parse_status = choice_parser(IdTagStatus.values)
 
 
 def id_tag_row(cells: dict[str, str]) -> IdTagRow:
-    """Return the tag that a row of text means; an empty status is Accepted.
+    """Parse a row of text; an empty status is Accepted.
 
-    :raises ValueError: with the reason.
+    :raises ValueError: with column and reason.
     """
-    for name in ("id_tag", "parent_id_tag"):
-        text = cells.get(name, "")
-        longest = max(len(text), len(fold_id_tag(text)))
-        if longest > MAX_LENGTH:
-            raise ValueError(f"{name}: {longest} characters, of which there may be {MAX_LENGTH}")
     if not cells["id_tag"]:
         raise ValueError("id_tag: it is empty")
-    status = cells.get("status", "")
-    if status and status.lower() not in _STATUSES:
-        raise ValueError(f"status: {status[:50]!r} is none of {', '.join(IdTagStatus.values)}")
-    expires_at = cells.get("expires_at", "")
-    try:
-        at = parse_time(expires_at) if expires_at else None
-    except ValueError as error:
-        raise ValueError(f"expires_at: {error}") from None
-    limit = cells.get("max_active_transactions", "")
-    if limit and not (limit.isascii() and limit.isdigit() and len(limit) <= 10 and int(limit) <= _MAX_INTEGER):
-        raise ValueError(f"max_active_transactions: {limit[:50]!r} is no whole number from 0 to {_MAX_INTEGER}")
     return IdTagRow(
-        cells["id_tag"],
-        _STATUSES[status.lower()] if status else IdTagStatus.ACCEPTED,
-        at,
-        cells.get("parent_id_tag", ""),
-        int(limit) if limit else None,
+        parse_cell(cells, "id_tag", _check_name, ""),
+        parse_cell(cells, "status", _parse_status, IdTagStatus.ACCEPTED.value),
+        parse_cell(cells, "expires_at", parse_time, None),
+        parse_cell(cells, "parent_id_tag", _check_name, ""),
+        parse_cell(cells, "max_active_transactions", _parse_limit, None),
         cells.get("note", ""),
     )
+
+
+def _check_name(text: str) -> str:
+    check_length(fold_id_tag(text), MAX_LENGTH)  # folding may lengthen it: ß is ss
+    return check_length(text, MAX_LENGTH)
+
+
+def _parse_limit(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= _MAX_INTEGER:
+        return int(text)
+    raise ValueError(f"{text[:50]!r} is no whole number from 0 to {_MAX_INTEGER}")

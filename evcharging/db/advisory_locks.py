@@ -1,7 +1,7 @@
-"""PostgreSQL's advisory locks that this project uses: every id stands here, so that no two jobs share one.
+"""All PostgreSQL advisory locks of this project, with their keys, so that no two jobs share one.
 
-A lock ends with its database transaction (`_xact_`) or with its session. Who may wait uses `lock_for_transaction`, who
-leaves the job to another process `try_lock…`.
+A lock is held until the end of the database transaction (`pg_advisory_xact_…`) or of the session. `lock_…` blocks;
+`try_lock_…` returns False where another process has the lock.
 """
 
 from enum import IntEnum
@@ -10,7 +10,7 @@ from django.db import connection
 
 
 class AdvisoryLock(IntEnum):
-    """The 64-bit keys, one a job."""
+    """64-bit keys, one per job."""
 
     MIGRATION = 0x45564348
     MAINTENANCE = 0x0CCB
@@ -21,31 +21,31 @@ class AdvisoryLock(IntEnum):
 
 
 def lock_for_transaction(lock: AdvisoryLock) -> None:
-    """Wait for the lock; it is released at the end of the current database transaction."""
+    """Block until the lock is acquired; held until the end of the current database transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(lock)])
 
 
 def try_lock_for_transaction(lock: AdvisoryLock) -> bool:
-    """Take the lock until the end of the current database transaction; False where another has it."""
+    """Acquire the lock until the end of the current database transaction, or return False."""
     return _try("SELECT pg_try_advisory_xact_lock(%s)", lock)
 
 
 def try_lock_for_session(lock: AdvisoryLock) -> bool:
-    """Take the lock until `unlock_session`, or the end of the connection; False where another has it."""
+    """Acquire the lock until unlock_session(), or the end of the connection, or return False."""
     return _try("SELECT pg_try_advisory_lock(%s)", lock)
 
 
 def unlock_session(lock: AdvisoryLock) -> None:
-    """Release what `try_lock_for_session` took on this connection."""
+    """Release a lock of try_lock_for_session() on this connection."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s)", [int(lock)])
 
 
 def lock_reservations_of(station_id: int) -> None:
-    """Wait for all others who reserve at this station; until the end of the current database transaction.
+    """Serialise reservations at a station, until the end of the current database transaction.
 
-    Not by the station's row: a batch locks many of those, in another order than who writes that stations live.
+    Not by locking the station's row: batches lock many of these in another order, which could deadlock.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('reservations', %s))", [station_id])

@@ -1,4 +1,4 @@
-"""Statements of the hot paths: parsed and planned once for each connection, not once for each batch."""
+"""Prepared statements of the hot paths: parsed and planned once per connection, not once per batch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +13,11 @@ _CURSOR = "cursor_of_prepared_statements"
 
 
 def run_prepared(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """Run a statement that stays prepared; return its rows, or none where it has none. Errors are Django's.
+    """Run a statement, prepared at its first use; return its rows, if it has any. Raises Django's database errors.
 
-    Lists are sent as packed arrays where they can be.
+    Lists are sent as binary arrays where evcharging.db.binary_arrays has their type.
     """
-    # Once, past the proxy that looks it up at every use.
+    # Not django.db.connection, a proxy that looks it up at every attribute.
     connection = connections[DEFAULT_DB_ALIAS]
     if connection.queries_logged:
         connection.queries_log.append({"sql": sql, "time": ""})
@@ -30,17 +30,17 @@ def run_prepared(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ..
 
 
 def columns(rows: Sequence[Sequence[Any]]) -> list[Any]:
-    """Return rows as columns, the parameters of unnest(); there must be a row."""
+    """Return at least one row, transposed: columns, as parameters of unnest()."""
     return [binary_arrays.column(values) for values in zip(*rows, strict=True)]
 
 
 def _cursor(connection: Any) -> psycopg.Cursor[Any]:
-    """Return the cursor of a database connection whose statements can stay prepared, the driver's own.
+    """Return the driver's own cursor of a database connection, which binds parameters on the server.
 
-    Django's cursors put parameters into the text, so that PostgreSQL sees another statement every time. This one sends
-    them beside the text, which casts each (`%s::int[]`); all whole numbers as int8, for with types by size a statement
-    would be another one for every mixture of sizes. It is one for each connection: making a cursor costs as much as a
-    small statement.
+    Django's cursors interpolate parameters into the text, so that every statement is a new one for PostgreSQL. With
+    this one the text casts each parameter (`%s::int[]`), and whole numbers are always int8: types by size would make a
+    statement of their own for every combination. One cursor per connection, as creating one costs as much as a small
+    statement.
     """
     if connection.connection is None:
         connection.ensure_connection()

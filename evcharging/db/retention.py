@@ -1,4 +1,4 @@
-"""Delete what is older than its retention: whole chunks of hypertables, small batches of plain tables."""
+"""Retention: drop whole chunks of hypertables, delete old rows of plain tables in small batches."""
 
 import time
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from django.db import connection, transaction
 from evcharging.db.timescale import is_hypertable
 
 BATCH = 20_000
-"""Rows that one transaction deletes."""
+"""Rows that one database transaction deletes."""
 SLICE = timedelta(hours=6)
-"""Time that a batch is looked for in, so that none reads again what the batches before it left dead."""
+"""Time range that a batch is searched in, so that it does not scan the dead rows of earlier batches again."""
 
 
 class Removed(NamedTuple):
-    """What is gone, or would be: rows of a plain table, chunks of a hypertable."""
+    """What was removed, or would be: rows of a plain table, or chunks of a hypertable."""
 
     relation: str
     amount: int
@@ -37,11 +37,10 @@ def remove_before(
     parameters: Mapping[str, Any] | None = None,
     deadline: float | None = None,
 ) -> Removed:
-    """Remove rows with `column` < `before`. Of a hypertable only chunks that end by then are dropped; a continuous
-    aggregate (the name of its view) is one.
+    """Remove rows with `column` < `before`; of a hypertable or a continuous aggregate (its view), whole chunks.
 
-    :param unless: SQL for the rows of a plain table that stay, with `parameters`; chunks know no rows.
-    :param deadline: of time.monotonic(): begin no batch after it.
+    :param unless: SQL condition, with `parameters`, of rows that stay; for plain tables only.
+    :param deadline: as time.monotonic(); no batch begins after it.
     """
     if is_hypertable(relation):
         return Removed(relation, _drop_chunks(relation, before, is_dry_run), "chunks", before)

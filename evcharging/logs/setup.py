@@ -1,4 +1,4 @@
-"""Logs to stdout, one event a line: JSON, or text for people where stdout is a terminal."""
+"""Logging to stdout, one event per line: JSON, or text where stdout is a terminal."""
 
 import sys
 from typing import Any
@@ -26,10 +26,10 @@ def logging_configuration(*, output: str, level: str) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
-            # under uvicorn: its own handlers write no JSON, and each request would be a line
+            # Under uvicorn: its own handlers do not write JSON; its access log has a line per request.
             "uvicorn": {"handlers": [], "level": level, "propagate": True},
             "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
-            # what it says at INFO and below is about its own sockets
+            # At INFO and below they log their sockets.
             "daphne": {"level": "WARNING"},
             "twisted": {"level": "WARNING"},
         },

@@ -1,1 +1,1 @@
-"""Tables that people give us and get from us: CSV and XLSX files."""
+"""Import and export of tables as CSV and XLSX files."""

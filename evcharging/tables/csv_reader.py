@@ -1,4 +1,4 @@
-"""CSV files as people's programs write them: any common delimiter and encoding."""
+"""Reads CSV with any common delimiter and encoding, as spreadsheets write it."""
 
 import csv
 import io
@@ -16,14 +16,14 @@ _DELIMITERS = ",;\t|"
 
 @contextmanager
 def open_csv(file: BinaryIO, columns: Sequence[Column]) -> Iterator[Table]:
-    """Open a CSV file; UTF-8 unless it cannot be, then what Windows calls ANSI.
+    """Open a CSV file: UTF-16 with a byte order mark, UTF-8, else Windows code page 1252.
 
     :raises UnreadableTable: it is empty or its header is wrong.
     """
     encoding, lines = _encoding(file)
     notice = ""
     if encoding in ("cp1252", "latin-1"):
-        notice = f"the file is not UTF-8: it is read as {encoding}, so look at letters like é and ß"
+        notice = f"the file is not UTF-8 and is read as {encoding}: check letters like é and ß"
     text = io.TextIOWrapper(file, encoding=encoding, newline="")
     try:
         records = _records(text, columns)
@@ -37,7 +37,7 @@ def open_csv(file: BinaryIO, columns: Sequence[Column]) -> Iterator[Table]:
 
 
 def _encoding(file: BinaryIO) -> tuple[str, int]:
-    """Return the file's encoding and how many lines end in it, by decoding all of it."""
+    """Return the file's encoding and its number of line ends, by decoding all of it."""
     is_utf16 = file.read(2) in (b"\xff\xfe", b"\xfe\xff")  # what Excel calls Unicode text
     for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1252", "latin-1"):
         file.seek(0)
@@ -51,14 +51,14 @@ def _encoding(file: BinaryIO) -> tuple[str, int]:
             continue
         file.seek(0)
         return encoding, lines
-    raise UnreadableTable("the file begins like UTF-16 and is not")
+    raise UnreadableTable("the file has the byte order mark of UTF-16 and cannot be decoded")
 
 
 def _records(text: io.TextIOWrapper, columns: Sequence[Column]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line where each record begins and its stripped cells; empty records are left out."""
+    """Yield first line and stripped cells of each record that is not empty."""
     first = text.readline(_BLOCK)
     lines_before = 0
-    if chosen := re.fullmatch(r"sep=(.)\s*", first):  # written by Excel, for Excel
+    if chosen := re.fullmatch(r"sep=(.)\s*", first):  # Excel's own line for the delimiter
         delimiter = chosen[1]
         lines_before = 1
     else:
@@ -66,19 +66,19 @@ def _records(text: io.TextIOWrapper, columns: Sequence[Column]) -> Iterator[tupl
         text.seek(0)
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     while True:
-        line = lines_before + reader.line_num + 1  # line_num is the last line read, where a record ended
+        line = lines_before + reader.line_num + 1  # line_num: the last line of the record before
         try:
             cells = [cell.strip() for cell in next(reader)]
         except StopIteration:
             return
         except csv.Error as error:
-            raise UnreadableTable(f"line {line} and what follows cannot be read: {error}") from None
+            raise UnreadableTable(f"cannot be read from line {line} on: {error}") from None
         if any(cells):
             yield line, cells
 
 
 def _delimiter(header_line: str, columns: Sequence[Column]) -> str:
-    """Return the delimiter under which the header names most columns."""
+    """Return the delimiter by which the header has most known columns."""
     known = {column.name for column in columns}
 
     def count_named(delimiter: str) -> int:

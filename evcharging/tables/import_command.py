@@ -1,4 +1,4 @@
-"""What the import commands have in common: all rows or none, a progress bar, a report of what became of each row."""
+"""Base class of the import commands: all rows or none, with a progress bar and a report."""
 
 import sys
 from abc import abstractmethod
@@ -22,39 +22,39 @@ MAX_SHOWN = 100
 
 
 class BadRows(Exception):
-    """Every row has been read, and some are bad: nothing may be imported."""
+    """All rows were read and some are bad: nothing is imported."""
 
 
 class ImportCommand(BaseCommand, Generic[T]):
-    """Imports one kind of thing from a CSV or XLSX file, in one database transaction."""
+    """Imports one kind of row from a CSV or XLSX file, in one database transaction."""
 
     columns: ClassVar[Sequence[Column]]
 
     @abstractmethod
     def parse(self, cells: dict[str, str]) -> T:
-        """Return what a row means.
+        """Return the item of a row.
 
-        :raises ValueError: with the reason, which shows no secret.
+        :raises ValueError: with the reason, without secrets.
         """
 
     @abstractmethod
     def key(self, item: T) -> str:
-        """Return what no two rows may share."""
+        """Return the unique key of an item."""
 
     @abstractmethod
     def store(self, items: Iterable[T], fields: Collection[str], now: datetime) -> Imported:
-        """Store all items or, where they raise, none; `facts` are the columns that the file has."""
+        """Store all items, or none if iterating over them raises; `fields` are the columns of the file."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         names = ", ".join(column.name for column in self.columns)
         parser.add_argument("file", type=Path, metavar="FILE", help=f"CSV or XLSX with columns {names}")
-        parser.add_argument("--dry-run", action="store_true", help="Report what would happen and change nothing.")
-        parser.add_argument("--skip-bad", action="store_true", help="Import the good rows although others are bad.")
+        parser.add_argument("--dry-run", action="store_true", help="report what would happen and change nothing")
+        parser.add_argument("--skip-bad", action="store_true", help="import the good rows although others are bad")
 
     def handle(self, *args: Any, file: Path, dry_run: bool, skip_bad: bool, **options: Any) -> None:
         """Import a file.
 
-        :raises CommandError: not every row is in.
+        :raises CommandError: not every row is imported.
         """
         bad: list[tuple[int, str]] = []
         imported = Imported(0, 0, 0)
@@ -74,7 +74,7 @@ class ImportCommand(BaseCommand, Generic[T]):
         self._report(file, imported if is_imported else None, bad, dry_run)
 
     def _progress(self, table: Table) -> Iterator[Any]:
-        # None: no bar where nobody sees it
+        # disable=None: no bar unless stderr is a terminal
         yield from tqdm(table.rows, total=table.row_estimate, unit=" rows", disable=None, leave=False, file=sys.stderr)
 
     def _report(self, file: Path, imported: Imported | None, bad: list[tuple[int, str]], dry_run: bool) -> None:
@@ -84,7 +84,7 @@ class ImportCommand(BaseCommand, Generic[T]):
             self.stderr.write(f"… and {len(bad) - MAX_SHOWN} more")
         if imported is None:
             rows = "1 bad row" if len(bad) == 1 else f"{len(bad)} bad rows"
-            raise CommandError(f"{file}: {rows}, nothing was imported (--skip-bad imports the others)")
+            raise CommandError(f"{file}: {rows}, nothing was imported (--skip-bad imports the good rows)")
         would = " (dry run: nothing was changed)" if dry_run else ""
         summary = f"{imported.created} created, {imported.updated} updated, {imported.unchanged} unchanged"
         self.stdout.write(f"{file}: {summary}, {len(bad)} failed{would}")
@@ -95,9 +95,9 @@ class ImportCommand(BaseCommand, Generic[T]):
 def _good(
     rows: Iterable[Any], parse: Callable[[dict[str, str]], T], key: Callable[[T], str], bad: list[Any], skip_bad: bool
 ) -> Iterator[T]:
-    """Yield what good rows mean and collect the bad ones.
+    """Yield the items of good rows; append line and problem of bad ones to `bad`.
 
-    :raises BadRows: after the last row, unless bad ones are to be skipped.
+    :raises BadRows: after the last row, unless `skip_bad`.
     """
     lines: dict[str, int] = {}
     for row in rows:
@@ -107,7 +107,7 @@ def _good(
             item = parse(row.cells)
             first = lines.setdefault(key(item), row.line)
             if first != row.line:
-                raise ValueError(f"the same as in line {first}")
+                raise ValueError(f"duplicate of line {first}")
         except ValueError as error:
             bad.append((row.line, str(error)))
         else:

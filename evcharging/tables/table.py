@@ -1,19 +1,20 @@
-"""What a table is, whatever file it comes from: named columns, and rows of text with their line numbers."""
+"""A table as it is read from a file: named columns, rows of text with line numbers; and parsers of cells."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 class UnreadableTable(Exception):
-    """The file cannot be read as the table it should be; the text is one line for whoever gave it."""
+    """The file cannot be read as a table of the expected columns; the message is one line."""
 
 
 class Column(NamedTuple):
-    """A column that a table may have. In one with `is_time` a spreadsheet's dates are welcome; elsewhere they are an
-    accident of the spreadsheet."""
+    """A column that a table may have. `is_time`: it may have dates of a spreadsheet, which are errors elsewhere."""
 
     name: str
     is_required: bool = False
@@ -21,8 +22,7 @@ class Column(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row: the line in the file where it begins, its cells as stripped text, "" where empty, by column, or why
-    it is unusable."""
+    """A row: its first line in the file, its cells by column as stripped text ("" if empty), or why it is invalid."""
 
     line: int
     cells: dict[str, str]
@@ -31,8 +31,8 @@ class Row(NamedTuple):
 
 @dataclass(slots=True)
 class Table:
-    """An open table. `columns` are those that the file has; `row_estimate` serves a progress bar, None is unknown;
-    `notice` is what whoever gave the file should hear about how it was read."""
+    """An open table. `columns`: those of the file; `row_estimate`: for a progress bar, None if unknown; `notice`: for
+    the user, about how the file is read."""
 
     columns: frozenset[str]
     rows: Iterator[Row]
@@ -41,7 +41,7 @@ class Table:
 
 
 class Imported(NamedTuple):
-    """What an import did with the rows it was given."""
+    """Numbers of rows by what an import did with them."""
 
     created: int
     updated: int
@@ -49,16 +49,16 @@ class Imported(NamedTuple):
 
 
 def column_name(text: str) -> str:
-    """Return the column that a header cell means: "ID Tag" is id_tag."""
+    """Return the name of a column from its header cell: "ID Tag" is id_tag."""
     return re.sub(r"\s+", "_", text.strip()).casefold()
 
 
 def read_header(cells: Sequence[str], columns: Sequence[Column], line: int) -> list[str]:
     """Return the column of each cell.
 
-    A first row that names no column at all is not repeated in the message: it may be data, with a password in it.
+    The message does not repeat a first row without any column, as it may be data with a password.
 
-    :raises UnreadableTable: unknown, doubled or missing columns, or no header.
+    :raises UnreadableTable: unknown, duplicate or missing columns, or no header.
     """
     found = [column_name(cell) for cell in cells]
     while found and not found[-1]:
@@ -66,38 +66,74 @@ def read_header(cells: Sequence[str], columns: Sequence[Column], line: int) -> l
     known = {column.name for column in columns}
     listed = ", ".join(column.name for column in columns)
     if not known & set(found):
-        raise UnreadableTable(f"line {line} is no header; it must name columns, of which there are {listed}")
+        raise UnreadableTable(f"line {line} is no header; a header has some of the columns {listed}")
     for name in found:
         if name not in known:
             shown = repr(name[:50]) if name else "without a name"
-            raise UnreadableTable(f"line {line}: unknown column {shown}; there are {listed}")
+            raise UnreadableTable(f"line {line}: unknown column {shown}; columns are {listed}")
         if found.count(name) > 1:
-            raise UnreadableTable(f"line {line}: the column {name} is there twice")
+            raise UnreadableTable(f"line {line}: duplicate column {name}")
     for column in columns:
         if column.is_required and column.name not in found:
-            raise UnreadableTable(f"line {line}: the column {column.name} is missing")
+            raise UnreadableTable(f"line {line}: missing column {column.name}")
     return found
 
 
 def make_row(line: int, header: Sequence[str], cells: list[str], problem: str = "") -> Row:
-    """Put the cells of a row under their columns; a short row ends in empty cells."""
+    """Return the row with its cells by column; missing ones at its end are empty."""
     if not problem and any(cells[len(header) :]):
-        problem = f"there are {len(cells)} cells for {len(header)} columns"
+        problem = f"{len(cells)} cells for {len(header)} columns"
     cells += [""] * (len(header) - len(cells))
     named = dict(zip(header, cells, strict=False))
     if not problem:
         with_nul = [name for name, cell in named.items() if "\0" in cell]
-        problem = f"{with_nul[0]}: there is a NUL character" if with_nul else ""
+        problem = f"{with_nul[0]}: contains a NUL character" if with_nul else ""
     return Row(line, named, problem)
 
 
 def parse_time(text: str) -> datetime:
-    """Read an ISO 8601 time as UTC; a date alone is its first instant, and a time without an offset is UTC.
+    """Parse an ISO 8601 time; without an offset it is UTC, and a date is its first instant.
 
-    :raises ValueError: it is none.
+    :raises ValueError:
     """
     try:
         at = datetime.fromisoformat(text)
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"{text[:50]!r} is not a time like 2026-12-31T23:59:59Z") from None
+
+
+def choice_parser(choices: Iterable[str]) -> Callable[[str], str]:
+    """Return a function that returns the choice of a text, ignoring case, and raises ValueError for others."""
+    by_lower = {choice.lower(): choice for choice in choices}
+
+    def parse(text: str) -> str:
+        if text.lower() not in by_lower:
+            raise ValueError(f"{text[:50]!r} is none of {', '.join(by_lower.values())}")
+        return by_lower[text.lower()]
+
+    return parse
+
+
+def check_length(text: str, limit: int) -> str:
+    """Return the text.
+
+    :raises ValueError: it is too long.
+    """
+    if len(text) > limit:
+        raise ValueError(f"{len(text)} characters, at most {limit} are allowed")
+    return text
+
+
+def parse_cell(cells: Mapping[str, str], name: str, parse: Callable[[str], T], default: T) -> T:
+    """Return the parsed cell of a column, or the default if it is empty or there is no such column.
+
+    :raises ValueError: of `parse`, with the column's name before its reason.
+    """
+    text = cells.get(name, "")
+    if not text:
+        return default
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None

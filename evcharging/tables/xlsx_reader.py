@@ -1,4 +1,4 @@
-"""Excel files: the first sheet, each cell as the person who filled it reads it."""
+"""Reads the first sheet of an Excel file, each cell as the text that Excel shows."""
 
 import re
 import warnings
@@ -16,10 +16,10 @@ from openpyxl.utils import get_column_letter
 from evcharging.tables.table import Column, Row, Table, UnreadableTable, make_row, read_header
 
 _BATCH = 500
-#: Excel keeps 15 digits: what a longer number once was is lost.
+#: Excel keeps 15 digits; the rest of a longer number is lost.
 _EXACT_BELOW = 10**15
 _ALL_ZEROS = re.compile("0+")
-#: What openpyxl raises for files that are damaged or not quite Excel's.
+#: Errors of openpyxl for damaged or non-conforming files.
 _BROKEN = (zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError, AttributeError, ParseError, EOFError)
 
 
@@ -39,7 +39,7 @@ def open_xlsx(file: BinaryIO, columns: Sequence[Column]) -> Iterator[Table]:
             raise UnreadableTable("there is no sheet with cells")
         sheet: Any = book.worksheets[0]
         row_count: int | None = sheet.max_row
-        sheet.reset_dimensions()  # what some programs write there is wrong, and would cut the table
+        sheet.reset_dimensions()  # some programs write wrong ones, by which rows would be left out
         records = _records(sheet)
         header_line, cells = next(records, (0, []))
         if not cells:
@@ -56,14 +56,14 @@ def open_xlsx(file: BinaryIO, columns: Sequence[Column]) -> Iterator[Table]:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Keep to ourselves what openpyxl warns of: styles and validations that it does not know and we do not need."""
+    """Suppress openpyxl's warnings of styles and validations that it does not support; cells do not need them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _records(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
-    """Yield line and cells of each row with a value in it; a batch at a time, as warnings are caught per batch."""
+    """Yield line and cells of each row that is not empty; in batches, as warnings are suppressed per batch."""
     rows = sheet.iter_rows()
     line = 0
     while True:
@@ -96,9 +96,9 @@ def _rows(records: Iterator[tuple[int, list[Any]]], header: list[str], times: se
 
 
 def _cell_text(cell: Any, may_be_time: bool) -> str:
-    """Return what the cell shows, stripped.
+    """Return the text that the cell shows, stripped.
 
-    :raises ValueError: what was meant cannot be known.
+    :raises ValueError: the original text cannot be known.
     """
     value = cell.value
     if value is None:
@@ -106,7 +106,7 @@ def _cell_text(cell: Any, may_be_time: bool) -> str:
     if isinstance(value, str) and cell.data_type != "f" and cell.data_type != "e":
         return value.strip()
     if cell.data_type == "f":
-        raise ValueError("there is a formula; paste its value")
+        raise ValueError("a formula; paste its value")
     if cell.data_type == "e":
         raise ValueError(f"the spreadsheet shows the error {value}")
     if isinstance(value, bool):
@@ -115,7 +115,7 @@ def _cell_text(cell: Any, may_be_time: bool) -> str:
         return _number_text(value, cell.number_format)
     if isinstance(value, date) and may_be_time:  # a datetime is a date
         return value.isoformat()
-    raise ValueError("the spreadsheet made a date or time of it; format the column as text")
+    raise ValueError("the spreadsheet converted it to a date or time; format the column as text")
 
 
 def _number_text(number: float, number_format: str) -> str:
@@ -124,5 +124,5 @@ def _number_text(number: float, number_format: str) -> str:
     if abs(number) >= _EXACT_BELOW:
         raise ValueError("spreadsheets round a number of more than 15 digits; format the column as text")
     text = str(number)
-    # a number that is shown with leading zeros: 123 as 00123
+    # a number format of zeros only: 123 is shown as 00123
     return text.zfill(len(number_format)) if _ALL_ZEROS.fullmatch(number_format) else text

@@ -115,7 +115,7 @@ def test_bad_rows_are_shown_with_their_lines_and_nothing_can_be_confirmed(admin_
     shown = preview(admin_client, content)
     assert problems(shown) == [
         "Line 2: status: &#x27;Nonsense&#x27; is none of Accepted, Blocked, Expired, Invalid",
-        "Line 4: the same as in line 3",
+        "Line 4: duplicate of line 3",
         "Line 5: id_tag: it is empty",
         "Line 6: expires_at: &#x27;yesterday&#x27; is not a time like 2026-12-31T23:59:59Z",
         "Line 7: max_active_transactions: &#x27;-1&#x27; is no whole number from 0 to 2147483647",
@@ -136,9 +136,9 @@ def test_bad_rows_that_are_confirmed_all_the_same_import_nothing(admin_client):
     ("content", "problem"),
     [
         ("", "The submitted file is empty."),
-        ("name\nx\n", "line 1 is no header; it must name columns"),
+        ("name\nx\n", "line 1 is no header; a header has some of the columns"),
         ("id_tag,colour\nx,red\n", "line 1: unknown column"),
-        ("status\nAccepted\n", "line 1: the column id_tag is missing"),
+        ("status\nAccepted\n", "line 1: missing column id_tag"),
         ("PK\x03\x04nonsense", "not an Excel file that can be read"),
         (b"\xd0\xcf\x11\xe0old", "an old or encrypted Excel file"),
     ],

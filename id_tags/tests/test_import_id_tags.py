@@ -100,18 +100,18 @@ def test_group_keeps_its_limit_and_spelling(file):
         ("a,,,,1.5,", "max_active_transactions: '1.5' is no whole number from 0 to 2147483647"),
         ("a,,,,2147483648,", "max_active_transactions: '2147483648' is no whole number from 0 to 2147483647"),
         ("a,,,,²,", "max_active_transactions: '²' is no whole number from 0 to 2147483647"),
-        (f"{'a' * 256},,,,,", "id_tag: 256 characters, of which there may be 255"),
-        (f"{'ß' * 128},,,,,", "id_tag: 256 characters, of which there may be 255"),
-        (f"a,,,{'p' * 256},,", "parent_id_tag: 256 characters, of which there may be 255"),
-        ("a,,,,,n\0", "note: there is a NUL character"),
-        ("STRASSE,,,,,", "the same as in line 2"),
+        (f"{'a' * 256},,,,,", "id_tag: 256 characters, at most 255 are allowed"),
+        (f"{'ß' * 128},,,,,", "id_tag: 256 characters, at most 255 are allowed"),
+        (f"a,,,{'p' * 256},,", "parent_id_tag: 256 characters, at most 255 are allowed"),
+        ("a,,,,,n\0", "note: contains a NUL character"),
+        ("STRASSE,,,,,", "duplicate of line 2"),
     ],
 )
 def test_bad_row_is_named_and_nothing_is_imported(file, row, problem):
     path = file(f"{HEADER}Straße,,,,,\n{row}\n")
     assert refusal(path) == [
         f"line 3: {problem}",
-        "1 bad row, nothing was imported (--skip-bad imports the others)",
+        "1 bad row, nothing was imported (--skip-bad imports the good rows)",
     ]
     assert tags() == []
     assert refusal(path, "--skip-bad")[-1] == "1 of 2 rows are not imported"

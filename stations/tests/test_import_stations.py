@@ -97,15 +97,15 @@ def test_header_may_have_any_order_case_and_blanks(file):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("identity,colour\na,red\n", "line 1: unknown column 'colour'; there are identity, name, "),
-        ("name,registration_status\na,\n", "line 1: the column identity is missing"),
-        ("identity,name,Name\na,b,c\n", "line 1: the column name is there twice"),
-        ("identity,,name\na,b,c\n", "line 1: unknown column without a name; there are identity, "),
-        ("\n\nCP1,Hall,Accepted,topsecrettopsecret\n", "line 3 is no header; it must name columns, "),
+        ("identity,colour\na,red\n", "line 1: unknown column 'colour'; columns are identity, name, "),
+        ("name,registration_status\na,\n", "line 1: missing column identity"),
+        ("identity,name,Name\na,b,c\n", "line 1: duplicate column name"),
+        ("identity,,name\na,b,c\n", "line 1: unknown column without a name; columns are identity, "),
+        ("\n\nCP1,Hall,Accepted,topsecrettopsecret\n", "line 3 is no header; a header has some of the columns "),
         ("", "the file is empty"),
         ("\n \n", "the file is empty"),
-        ('identity,name\na,"no end\n', "line 2 and what follows cannot be read: unexpected end of data"),
-        (b"\xff\xfea", "the file begins like UTF-16 and is not"),
+        ('identity,name\na,"no end\n', "cannot be read from line 2 on: unexpected end of data"),
+        (b"\xff\xfea", "the file has the byte order mark of UTF-16 and cannot be decoded"),
         (b"PK\x03\x04 but no zip", "not an Excel file that can be read (File is not a zip file)"),
         (b"\xd0\xcf\x11\xe0", "an old or encrypted Excel file; save it as .xlsx without a password, or as CSV"),
     ],
@@ -127,12 +127,12 @@ BAD_ROWS = [
     ("a,,Accepted?,", "registration_status: 'Accepted?' is none of Accepted, Pending, Rejected"),
     ("a,,,short", "password: a station's password needs 16 bytes or more (or 32-40 hex digits)"),
     (f"a,,,{'x' * 129}", "password: a station's password has at most 128 bytes"),
-    (f"{'i' * 256},,,", "identity: 256 characters, of which there may be 255"),
-    (f"a,{'n' * 201},,", "name: 201 characters, of which there may be 200"),
-    ("a\0b,,,", "identity: there is a NUL character"),
-    ("a\x07b,,,", "identity: there are characters that no charger can have in its URL"),
-    ("a,,,,more", "there are 5 cells for 4 columns"),
-    ("GOOD,,,", "the same as in line 2"),
+    (f"{'i' * 256},,,", "identity: 256 characters, at most 255 are allowed"),
+    (f"a,{'n' * 201},,", "name: 201 characters, at most 200 are allowed"),
+    ("a\0b,,,", "identity: contains a NUL character"),
+    ("a\x07b,,,", "identity: it has characters that no charger can have in its URL"),
+    ("a,,,,more", "5 cells for 4 columns"),
+    ("GOOD,,,", "duplicate of line 2"),
 ]
 
 
@@ -141,7 +141,7 @@ def test_bad_row_is_named_and_nothing_is_imported(file, row, problem):
     path = file(f"identity,name,registration_status,password\ngood,,,\n{row}\n")
     assert refusal(path) == [
         f"line 3: {problem}",
-        "1 bad row, nothing was imported (--skip-bad imports the others)",
+        "1 bad row, nothing was imported (--skip-bad imports the good rows)",
     ]
     assert stations() == []
 
@@ -160,7 +160,7 @@ def test_only_the_first_hundred_bad_rows_are_shown(file):
     assert said[99:] == [
         "line 101: identity: it is empty",
         "… and 20 more",
-        "120 bad rows, nothing was imported (--skip-bad imports the others)",
+        "120 bad rows, nothing was imported (--skip-bad imports the good rows)",
     ]
 
 
@@ -224,7 +224,7 @@ def test_delimiter_line_of_excel_is_read(file):
         ("utf-8", None),
         ("utf-8-sig", None),
         ("utf-16", None),
-        ("cp1252", "the file is not UTF-8: it is read as cp1252, so look at letters like é and ß"),
+        ("cp1252", "the file is not UTF-8 and is read as cp1252: check letters like é and ß"),
     ],
 )
 def test_encoding_is_found(file, encoding, notice):
@@ -285,11 +285,11 @@ def test_xlsx_cells_that_a_spreadsheet_spoilt_are_refused(sheet):
     )
     said = refusal(path, "--skip-bad")
     assert said == [
-        "line 2: identity: there is a formula; paste its value",
+        "line 2: identity: a formula; paste its value",
         "line 3: identity: the spreadsheet shows the error #REF!",
-        "line 4: identity: the spreadsheet made a date or time of it; format the column as text",
+        "line 4: identity: the spreadsheet converted it to a date or time; format the column as text",
         "line 5: identity: spreadsheets round a number of more than 15 digits; format the column as text",
-        "line 6: there are 3 cells for 2 columns",
+        "line 6: 3 cells for 2 columns",
         "5 of 6 rows are not imported",
     ]
     assert stations() == [("ok", "ok", "Accepted")]

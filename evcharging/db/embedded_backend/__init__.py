@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend for the embedded server, which the first connection of a process starts."""
+"""Django's PostgreSQL backend for the embedded server, started by the first connection of a process."""

@@ -1,4 +1,4 @@
-"""The database backend that DATABASES names when DATABASE_URL is not set."""
+"""The ENGINE of DATABASES where DATABASE_URL is not set."""
 
 import atexit
 import os
@@ -23,20 +23,20 @@ class DatabaseClient(client.DatabaseClient):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """PostgreSQL that is started, or joined, when this process first connects, and left when the process ends."""
+    """Acquires the embedded servers at the first connection of a process and releases them at its exit."""
 
     client_class = DatabaseClient
 
     def get_connection_params(self) -> dict[str, Any]:
-        _hold_servers(settings.EMBEDDED_SERVERS)
+        _acquire_servers(settings.EMBEDDED_SERVERS)
         return super().get_connection_params()
 
 
-_held = threading.Lock()
+_lock = threading.Lock()
 
 
-def _hold_servers(servers: EmbeddedServers) -> None:
-    with _held:
+def _acquire_servers(servers: EmbeddedServers) -> None:
+    with _lock:
         if servers.is_held or servers.is_released:
             return
         atexit.register(servers.release)
@@ -44,6 +44,6 @@ def _hold_servers(servers: EmbeddedServers) -> None:
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         ):
-            # without a handler SIGTERM skips atexit, and the servers of a command would outlive it
+            # without a handler SIGTERM skips atexit, and the servers would not be released
             signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         servers.acquire()

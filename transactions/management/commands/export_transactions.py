@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 from tqdm import tqdm
 
-from evcharging.atomic_files import whole_file
+from evcharging.atomic_files import atomic_write
 from evcharging.tables.table import parse_time
 from evcharging.tables.writers import WRITERS
 from transactions.export import COLUMNS, UnknownStation, selected_transactions, transaction_rows
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         except UnknownStation as error:
             raise CommandError(f"there is no station {str(error)!r}") from None
         try:
-            with _stdout() if file is None else whole_file(file, mode=0o666) as stream:
+            with _stdout() if file is None else atomic_write(file, mode=0o666) as stream:
                 counts = _write(stream, kind, transactions)
         except OSError as error:
             raise CommandError(f"{file or 'stdout'}: {error.strerror or error}") from None
