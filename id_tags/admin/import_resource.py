@@ -1,4 +1,4 @@
-"""Id tags in the back office's import and export: the same table and the same rules as `import_id_tags`."""
+"""django-import-export resource of id tags, by the table and rules of `import_id_tags`."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ NAMES = tuple(column.name for column in COLUMNS)
 
 
 class CellWidget(Widget):
-    """Shows a fact as the table has it: text, times in UTC, "" for none."""
+    """Renders a value as the table has it: text, times in UTC, "" for none."""
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
         if value is None:
@@ -27,7 +27,7 @@ class CellWidget(Widget):
 
 
 class ParentField(Field):
-    """The group's id; of a row that is being imported, what the row says, for the group may not be there yet."""
+    """The id of the group; during an import the row's own text, since the group may not exist yet."""
 
     def get_value(self, instance: IdTag) -> str:
         group = "" if instance.group is None else instance.group.parent_id_tag
@@ -35,7 +35,7 @@ class ParentField(Field):
 
 
 class TagLoader(BaseInstanceLoader):
-    """Finds all tags that a file names with one query; their case does not matter."""
+    """Loads all tags of a file with one query, by their case-folded text."""
 
     def __init__(self, resource: ModelResource, dataset: Dataset) -> None:
         super().__init__(resource, dataset)
@@ -48,9 +48,9 @@ class TagLoader(BaseInstanceLoader):
 
 
 class IdTagResource(ModelResource):
-    """A table of tags: upsert by the folded tag; a column that the table does not have leaves what is known.
+    """Upserts tags by their case-folded text; a column that the file does not have leaves the stored values.
 
-    Rows are read and judged one by one for the preview, and stored together.
+    Rows are validated one by one for the preview, and stored in one transaction.
     """
 
     id_tag = Field("id_tag", "id_tag", CellWidget())
@@ -79,42 +79,42 @@ class IdTagResource(ModelResource):
         return super().import_row(row, instance_loader, **kwargs)
 
     def import_instance(self, instance: IdTag, row: dict[str, str], **kwargs: Any) -> None:
-        """Put what the row says on the tag.
+        """Set the values of a row on the tag.
 
-        :raises ValidationError: the row is bad.
+        :raises ValidationError: the row breaks the rules of `import_id_tags`.
         """
         line = getattr(self._dataset, "lines", {}).get(self._index, self._index + 2)
         try:
-            said = self._judged(row, line)
+            parsed = self._validated(row, line)
         except ValueError as error:
             raise ValidationError(f"Line {line}: {error}") from None
-        self._rows.append(said)
-        facts = {name: getattr(said, name) for name in NAMES if name in row and name != "id_tag"}
+        self._rows.append(parsed)
+        values = {name: getattr(parsed, name) for name in NAMES if name in row and name != "id_tag"}
         if instance.pk is None:
-            facts["id_tag"] = said.id_tag  # of a known tag it stays as it was first written
-        for name, value in facts.items():
+            values["id_tag"] = parsed.id_tag  # a known tag keeps its spelling
+        for name, value in values.items():
             setattr(instance, name, value)
 
-    def _judged(self, row: dict[str, str], line: int) -> IdTagRow:
+    def _validated(self, row: dict[str, str], line: int) -> IdTagRow:
         problem = getattr(self._dataset, "problems", {}).get(self._index)
         if problem:
             raise ValueError(problem)
-        said = id_tag_row(row)
-        first = self._lines.setdefault(fold_id_tag(said.id_tag), line)
+        parsed = id_tag_row(row)
+        first = self._lines.setdefault(fold_id_tag(parsed.id_tag), line)
         if first != line:
             raise ValueError(f"the same as in line {first}")
-        return said
+        return parsed
 
     def save_instance(self, instance: IdTag, is_create: bool, row: dict[str, str], **kwargs: Any) -> None:
-        """Store nothing yet."""
+        """Do nothing: after_import stores all rows together."""
 
     def after_import(self, dataset: Dataset, result: Result, **kwargs: Any) -> None:
-        """Store all rows, or none."""
+        """Store all rows, or none where one is invalid."""
         if kwargs.get("dry_run") or result.has_errors() or result.has_validation_errors():
             return
         import_id_tags(rows=self._rows, fields=set(dataset.headers))
         folded = [fold_id_tag(row.id_tag) for row in self._rows]
         stored = IdTag.objects.in_bulk(folded, field_name="id_tag_folded")
         for row_result in result.rows:
-            if row_result.instance is not None:  # for the history
+            if row_result.instance is not None:  # import-export writes the LogEntry by the primary key
                 row_result.instance.pk = stored[fold_id_tag(row_result.instance.id_tag)].pk

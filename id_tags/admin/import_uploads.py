@@ -1,4 +1,4 @@
-"""Files between an import's preview and its confirmation."""
+"""Uploaded files, kept between the preview of an import and its confirmation."""
 
 import re
 import time
@@ -12,10 +12,10 @@ KEPT_S = 86_400
 
 
 class UploadStorage(BaseStorage):
-    """Keeps an uploaded file for a day, for this server's eyes only; the next upload removes older ones."""
+    """Keeps an uploaded file for a day in the temporary folder, mode 600; each upload deletes older ones."""
 
     def save(self, data: bytes) -> None:
-        self._forget_old()
+        self._delete_old()
         with NamedTemporaryFile(prefix=PREFIX, delete=False) as file:
             file.write(data)
         self.name = Path(file.name).name
@@ -23,7 +23,7 @@ class UploadStorage(BaseStorage):
     def read(self) -> bytes:
         """Return the file.
 
-        :raises FileNotFoundError: it is gone, or the name is no upload's.
+        :raises FileNotFoundError: it was deleted, or the name is not one of an upload.
         """
         return self._path().read_bytes()
 
@@ -36,10 +36,10 @@ class UploadStorage(BaseStorage):
         return Path(gettempdir()) / self.name
 
     @staticmethod
-    def _forget_old() -> None:
+    def _delete_old() -> None:
         for path in Path(gettempdir()).glob(f"{PREFIX}*"):
             try:
                 if path.stat().st_mtime < time.time() - KEPT_S:
                     path.unlink()
-            except OSError:  # another process was faster, or it is another user's
+            except OSError:  # another process deleted it first, or another user owns it
                 continue
