@@ -1,4 +1,4 @@
-"""Users and roles in the back office, and the page it begins with."""
+"""Users and roles in the back office, and the title and template of its home page."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from connectors.models import Connector
-from tests.support.back_office import findings, page, queries_grow, staff, words
+from tests.support.back_office import findings, page, queries_grow, staff, table_rows
 from tests.support.factories import make_station
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def test_changelist_filters(admin_client, query, found):
     make_connector(2, status="Charging", error_code="WeakSignal")
     make_connector(3, label="Left" if "left" in query else "")
     make_connector(4, error_code="")
-    assert [cells[0] for cells in words(page(admin_client, f"{LIST}?{query}"))] == found
+    assert [cells[0] for cells in table_rows(page(admin_client, f"{LIST}?{query}"))] == found
 
 
 def test_changelist_escapes_what_chargers_sent(admin_client):
@@ -48,7 +48,7 @@ def test_changelist_escapes_what_chargers_sent(admin_client):
 
 def test_page_of_a_status_that_ocpp_does_not_know(admin_client):
     connector = make_connector(1, status="Sleeping")
-    assert words(page(admin_client, LIST))[0][2] == "Sleeping"
+    assert table_rows(page(admin_client, LIST))[0][2] == "Sleeping"
     page(admin_client, f"/admin/stations/station/{connector.station_id}/change/")
 
 

@@ -7,9 +7,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
@@ -17,9 +16,10 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from evcharging.api.models import ApiToken, IdempotencyKey, Scope
 from evcharging.api.services import create_api_token, revoke_api_token
-from evcharging.back_office.confirmation import ask
+from evcharging.back_office.confirmation import confirm
 from evcharging.back_office.display import BAD, GOOD, UNSURE, ago, badge, when
 from evcharging.back_office.model_admins import BackOfficeAdmin, ReadOnlyAdmin
+from evcharging.back_office.pages import admin_page
 
 
 class TokenForm(forms.ModelForm):
@@ -104,33 +104,26 @@ class ApiTokenAdmin(BackOfficeAdmin):
 
     def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
         """Show the token: this answer is the only place where it ever stands."""
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
-        return TemplateResponse(
-            request,
-            "admin/api/token.html",
-            {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "title": f"Token of {obj.name}",
-                "token": obj.shown_once,  # type: ignore[attr-defined]
-                "back_url": "../",
-            },
-        )
+        token = obj.shown_once  # type: ignore[attr-defined]
+        title = f"Token of {obj.name}"
+        return admin_page(request, self, "admin/api/token.html", title=title, token=token, back_url="../")
 
     # Ending one
 
     @action(description="Revoke", icon="key_off", url_path="revoke", permissions=["revoke"])
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         token = get_object_or_404(ApiToken, pk=object_id)
-        if request.method == "POST":
+
+        def act() -> None:
             with transaction.atomic():
                 if revoke_api_token(token_id=token.pk, now=timezone.now()):
                     self.log_changes(request, [token], "Revoked.")
             self.message_user(request, f"The token {token.name} opens nothing any more.", messages.SUCCESS)
-            return HttpResponseRedirect("../change/")
-        return ask(
+
+        return confirm(
             request,
             self,
+            act=act,
             obj=token,
             title=f"Revoke the token {token.name}?",
             explanation="Whoever uses it is refused from now on. It cannot be made valid again.",

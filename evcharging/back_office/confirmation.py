@@ -1,17 +1,20 @@
-"""Pages between a click and its effect: they ask for a reason or a choice, and act on POST only."""
+"""Confirmation pages: they ask for a reason or a choice before something is done, and act on POST only."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from evcharging.back_office.pages import admin_page
+
 
 class ReasonForm(forms.Form):
-    """Why; kept with what is done."""
+    """The reason for an action; stored with its effect."""
 
     note = forms.CharField(
         label="Reason",
@@ -21,7 +24,35 @@ class ReasonForm(forms.Form):
     )
 
 
-def ask(
+def confirm(
+    request: HttpRequest,
+    model_admin: ModelAdmin,
+    *,
+    act: Callable[[], HttpResponse | None],
+    form: forms.Form | None = None,
+    is_confirmed: bool | None = None,
+    back_url: str = "../change/",
+    **page: Any,
+) -> HttpResponse:
+    """Show a confirmation page; once it is confirmed, act and go on.
+
+    :param act: returns where to go, None for `back_url`. Errors that it adds to the form show the page again.
+    :param is_confirmed: without a form, whether the request confirms; by default every POST does. With a form, its
+        validity decides.
+    :param page: the arguments of `confirmation_page`.
+    """
+    if form is not None:
+        is_confirmed = form.is_valid()
+    elif is_confirmed is None:
+        is_confirmed = request.method == "POST"
+    if is_confirmed:
+        response = act()
+        if form is None or not form.errors:
+            return response or HttpResponseRedirect(back_url)
+    return confirmation_page(request, model_admin, form=form, back_url=back_url, **page)
+
+
+def confirmation_page(
     request: HttpRequest,
     model_admin: ModelAdmin,
     *,
@@ -35,22 +66,22 @@ def ask(
     back_url: str = "../change/",
     **variables: Any,
 ) -> TemplateResponse:
-    """Return the page that asks; its answer is posted to the same address.
+    """Return a confirmation page; it is posted to its own address.
 
-    :param hidden: (name, value) pairs that are posted along, such as an action's selection.
+    :param submit: the text of the button.
+    :param hidden: (name, value) pairs that are posted along, such as the selection of a list's action.
     """
-    request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "opts": model_admin.opts,
-        "object": obj,
-        "title": title,
-        "explanation": explanation,
-        "answer": submit,  # unfold's button has a variable "submit" of its own
-        "form": form,
-        "hidden": hidden or [],
-        "is_dangerous": is_dangerous,
-        "back_url": back_url,
+    return admin_page(
+        request,
+        model_admin,
+        "back_office/confirmation.html",
+        object=obj,
+        title=title,
+        explanation=explanation,
+        button=submit,  # Unfold's button component has a variable "submit" of its own
+        form=form,
+        hidden=hidden or [],
+        is_dangerous=is_dangerous,
+        back_url=back_url,
         **variables,
-    }
-    return TemplateResponse(request, "back_office/question.html", context)
+    )

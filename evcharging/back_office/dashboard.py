@@ -1,4 +1,4 @@
-"""The page the back office begins with: the numbers an operator wants first, and what is wrong right now."""
+"""The home page of the back office: figures of the whole fleet, and the latest faults and disconnections."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ LATEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number with the list behind it; `kind` colours it."""
+    """A number, linked to the list of the rows it counts; `kind` is a badge kind, "" for none."""
 
     title: str
     value: str
@@ -35,7 +35,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows behind a number that want action first."""
+    """The latest rows of a list, with a link to all."""
 
     title: str
     headers: list[str]
@@ -45,7 +45,10 @@ class Table:
 
 
 def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add the figures and tables that this member of staff may see; a constant number of queries each."""
+    """Add the figures and tables of the models that the user may view (DASHBOARD_CALLBACK of Unfold).
+
+    Each runs a constant number of queries.
+    """
     now = timezone.now()
     figures: list[Figure] = []
     tables: list[Table] = []

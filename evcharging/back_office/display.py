@@ -1,4 +1,4 @@
-"""Small pieces of pages: badges, times, quantities and links; everything that comes from a charger is escaped."""
+"""Formats values for pages: badges, times, quantities, links. Text of chargers is always escaped (format_html)."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,24 +14,24 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 NOTHING = SafeString("")
-"""What a cell without a value shows: on a telephone, empty cells of a list take no room."""
+"""Shown for a missing value: on a narrow screen the stylesheet hides empty cells of a list (td:empty)."""
 
-#: Badge kinds, as the stylesheet and unfold's labels name them.
+#: Badge kinds: the names of Unfold's label variants, and of the stylesheet's classes (bo-success …).
 GOOD, BAD, UNSURE, NEWS, PLAIN = "success", "danger", "warning", "info", "default"
 
 
 def badge(text: object, kind: str = PLAIN, title: str = "") -> SafeString:
-    """Return a coloured word; `title` is shown when it is pointed at."""
+    """Return a coloured label; `title` is its tooltip."""
     return format_html('<span class="bo-badge bo-{}" title="{}">{}</span>', kind, title, text)
 
 
-def joined(cells: Iterable[SafeString]) -> SafeString:
-    """Return several cells as one, with room to break between them."""
-    return format_html_join(" ", "{}", ((cell,) for cell in cells))
+def joined(fragments: Iterable[SafeString]) -> SafeString:
+    """Return HTML fragments as one, separated by spaces, so that a line can break between them."""
+    return format_html_join(" ", "{}", ((fragment,) for fragment in fragments))
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in its two largest units: 45 s, 12 min, 3 h 5 min, 2 d 4 h."""
+    """Return a duration in its two largest units: 45 s, 12 min, 3 h 5 min, 2 d 4 h."""
     whole = int(abs(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -44,22 +44,22 @@ def duration(seconds: float) -> str:
 
 
 def at(instant: datetime | None) -> str:
-    """Return an instant as text, UTC."""
+    """Return an instant in UTC as text."""
     return NOTHING if instant is None else format_date(instant, "Y-m-d H:i:s")
 
 
 def between(since: datetime, until: datetime) -> str:
-    """Return how long it is from one instant to another."""
+    """Return the duration from one instant to another."""
     return duration((until - since).total_seconds())
 
 
 def ago(instant: datetime | None) -> SafeString:
-    """Return how long ago an instant was; pointing at it shows the instant."""
+    """Return how long ago an instant was, with the instant as its tooltip."""
     return NOTHING if instant is None else _time(instant, shown=_relative(instant), title=f"{at(instant)} UTC")
 
 
 def when(instant: datetime | None) -> SafeString:
-    """Return an instant, UTC; pointing at it shows how long ago it was."""
+    """Return an instant in UTC, with its age as the tooltip."""
     return NOTHING if instant is None else _time(instant, shown=at(instant), title=_relative(instant))
 
 
@@ -73,12 +73,12 @@ def _time(instant: datetime, *, shown: str, title: str) -> SafeString:
 
 
 def kwh(energy_wh: float | None) -> str:
-    """Return an energy in kWh, three digits after the point as a meter shows it."""
+    """Return an energy in kWh, to the Wh."""
     return NOTHING if energy_wh is None else f"{energy_wh / 1000:,.3f} kWh"
 
 
 def wh(reading: float | None) -> str:
-    """Return a meter's reading in Wh."""
+    """Return a register reading in Wh."""
     return NOTHING if reading is None else f"{reading:,.0f} Wh"
 
 
@@ -86,8 +86,8 @@ def kw(power_w: float | None) -> str:
     return NOTHING if power_w is None else f"{power_w / 1000:,.2f} kW"
 
 
-def unbroken(text: str) -> SafeString:
-    """Return text that stays on one line."""
+def nowrap(text: str) -> SafeString:
+    """Return text that is kept on one line."""
     return format_html('<span class="bo-nowrap">{}</span>', text) if text else NOTHING
 
 
@@ -96,7 +96,7 @@ def percent(value: float | None) -> str:
 
 
 def drift(seconds: float | None) -> str:
-    """Return a clock drift with its sign: +3 s is a charger that is ahead."""
+    """Return a clock drift with its sign; +3 s: the charger's clock is ahead."""
     if seconds is None:
         return NOTHING
     if abs(seconds) < 1:
@@ -105,41 +105,41 @@ def drift(seconds: float | None) -> str:
 
 
 def change_url(row: Model) -> str:
-    """Return the address of a row's page."""
+    """Return the URL of a row's change page."""
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[quote(row.pk)])
 
 
 def list_url(model: str, **filters: Any) -> str:
-    """Return the address of a model's list ("stations.station"), filtered."""
+    """Return the URL of a model's list ("stations.station"), with filters as its query."""
     query = {name: str(value) for name, value in filters.items()}
     return reverse(f"admin:{model.replace('.', '_')}_changelist", query=query or None)
 
 
 def link(row: Model | None, text: object | None = None) -> SafeString:
-    """Return a link to a row's page; its text is cut, for an identity may be long."""
+    """Return a link to a row's change page; the text is truncated, since an identity may have 255 characters."""
     if row is None:
         return NOTHING
     return anchor(change_url(row), shortened(str(row if text is None else text), 48))
 
 
 def anchor(url: str, text: object) -> SafeString:
-    """Return a link to an address of ours."""
+    """Return a link to a URL of the admin."""
     return format_html('<a class="bo-link" href="{}">{}</a>', url, text)
 
 
 def literal(text: str, limit: int = 120) -> SafeString:
-    """Return text that may hold anything, as it is, cut to `limit` characters; pointing at it shows the whole."""
+    """Return text of a charger verbatim, truncated to `limit` characters, with the whole as its tooltip."""
     if not text:
         return NOTHING
     return format_html('<code class="bo-literal" title="{}">{}</code>', text, shortened(text, limit))
 
 
 def shortened(text: str, limit: int) -> str:
-    """Return text cut to `limit` characters."""
+    """Return text truncated to `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def may_see(request: HttpRequest, model: str) -> bool:
-    """Tell whether this member of staff may see rows of a model ("stations.station")."""
+    """Tell whether the user may view rows of a model ("stations.station")."""
     app_label, _, name = model.partition(".")
     return any(request.user.has_perm(f"{app_label}.{verb}_{name}") for verb in ("view", "change"))

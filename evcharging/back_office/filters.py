@@ -13,9 +13,9 @@ from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 
 
 class PeriodFilter(RangeDateTimeFilter):
-    """From … to, UTC; a time that is left out is the day's first or last instant.
+    """Filters by a period in UTC, both ends included; a time of day left out is the day's first or last instant.
 
-    A subclass with a `default` shows only that long until now, unless told otherwise.
+    With a `default`, a list that is not filtered by it shows only that long until now.
     """
 
     default: timedelta | None = None
@@ -38,7 +38,7 @@ class PeriodFilter(RangeDateTimeFilter):
 
     @property
     def bounds(self) -> tuple[datetime | None, datetime | None]:
-        """The period's ends; None where it is open or cannot be read."""
+        """The ends of the period; None where it is open or not a date."""
         return self._bound("from", time.min), self._bound("to", time.max)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
@@ -61,13 +61,13 @@ class PeriodFilter(RangeDateTimeFilter):
 
 
 class LastDayFilter(PeriodFilter):
-    """Shows the last day unless told otherwise: for tables that nobody can look at whole."""
+    """Shows the last day by default: for hypertables, which cannot be listed without a bound in time."""
 
     default = timedelta(days=1)
 
 
 class YesNoFilter(DropdownFilter):
-    """Rows that meet a condition, or those that do not; a subclass names both in `yes` and `no`."""
+    """Filters by whether a row meets `condition`; `yes` and `no` are the choices' labels."""
 
     yes, no = "Yes", "No"
     condition: Q | Exists
@@ -84,7 +84,7 @@ class YesNoFilter(DropdownFilter):
 
 
 class ValueFilter(DropdownFilter):
-    """One of the values that a column of a small table has; a subclass names the column."""
+    """Filters by one of the distinct values of `column`; SELECT DISTINCT, so for small tables only."""
 
     column = ""
 
@@ -97,7 +97,7 @@ class ValueFilter(DropdownFilter):
 
 
 def value_filter(column: str, title: str) -> type[ValueFilter]:
-    """Return a filter by the values of a column."""
+    """Return a ValueFilter of a column."""
     return type(
         f"{column.title()}Filter", (ValueFilter,), {"column": column, "title": title, "parameter_name": column}
     )

@@ -1,4 +1,4 @@
-"""What our ModelAdmins have in common."""
+"""Base classes of the project's ModelAdmins."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,7 +19,7 @@ from evcharging.back_office.paginators import BoundedPaginator, InfinitePaginato
 
 
 class BoundedChangeList(ChangeList):
-    """A list of which nobody asks how many rows there are in all."""
+    """A list that does not count the table: an unfiltered one reuses the paginator's bounded count."""
 
     result_list: Any
 
@@ -30,7 +30,7 @@ class BoundedChangeList(ChangeList):
 
 
 class BackOfficeAdmin(ModelAdmin):
-    """A table that staff edit. Rows are never deleted in bulk, and only those with no history one by one."""
+    """A table that staff edit; rows are deleted one by one, and only those to which nothing refers."""
 
     list_per_page = 50
     list_fullwidth = True
@@ -40,7 +40,7 @@ class BackOfficeAdmin(ModelAdmin):
     warn_unsaved_form = True
     empty_value_display = "–"
 
-    #: Which related rows keep a row from being deleted: names of reverse relations.
+    #: Reverse relations whose rows prevent deletion.
     kept_by: tuple[str, ...] = ()
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -57,19 +57,19 @@ class BackOfficeAdmin(ModelAdmin):
         return not isinstance(obj, Model) or not self.has_history(obj)
 
     def has_history(self, obj: Model) -> bool:
-        """Tell whether anything refers to the row, so that it must stay."""
+        """Tell whether rows of `kept_by` refer to the row."""
         return any(getattr(obj, name).exists() for name in self.kept_by)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Say why a row with history stays, instead of a bare refusal."""
+        """Explain why a row with history is not deleted, instead of answering 403."""
         obj = self.get_object(request, unquote(object_id))
         if obj is not None and super().has_delete_permission(request, obj) and self.has_history(obj):
             return self._refuse_deletion(request, obj)
         try:
             return super().delete_view(request, object_id, extra_context)
-        except ProtectedError:  # its first transaction came between the question and the answer
+        except ProtectedError:  # a row that refers to it was stored between the check and the DELETE
             assert obj is not None
             return self._refuse_deletion(request, obj)
 
@@ -83,13 +83,13 @@ class BackOfficeAdmin(ModelAdmin):
     instead_of_deleting = ""
 
     def log_changes(self, request: HttpRequest, rows: Iterable[Model], message: str) -> None:
-        """Write one line into each row's history: who did what by an action."""
+        """Add an entry to each row's history (LogEntry): what this user did to it."""
         assert request.user.pk is not None
         LogEntry.objects.log_actions(request.user.pk, list(rows), CHANGE, message)
 
 
 class ReadOnlyAdmin(BackOfficeAdmin):
-    """A table of facts: listed, shown, never changed by hand."""
+    """A table that only the system writes: staff list and view it."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -101,11 +101,22 @@ class ReadOnlyAdmin(BackOfficeAdmin):
         return False
 
 
-class RowButtons(ModelAdmin):
-    """Buttons in a list's rows: one click, posted with the list's form.
+class ActionsWhile(ModelAdmin):
+    """Offers the actions of a row's page only to rows in `actionable`, such as transactions that are open."""
 
-    They stand in the column `decide`. `row_buttons` maps a button's name to the method that is called with the request
-    and the row's primary key; the class says in `has_decide_permission` who may.
+    def actionable(self) -> QuerySet:
+        raise NotImplementedError
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        offered = super().get_actions_detail(request, object_id)
+        return offered if offered and self.actionable().filter(pk=object_id).exists() else []
+
+
+class RowButtons(ModelAdmin):
+    """Buttons in the rows of a list, in the column `decide`; they submit the list's form.
+
+    `row_buttons` maps a button's name to the method that is called with the request and the row's primary key. Users
+    without `has_decide_permission` see no column.
     """
 
     row_buttons: dict[str, str] = {}
@@ -114,7 +125,7 @@ class RowButtons(ModelAdmin):
         raise NotImplementedError
 
     def row_button(self, name: str, row: Model, text: str) -> SafeString:
-        """Return the button of a row; it stands inside the list's form."""
+        """Return a row's button."""
         return format_html('<button class="bo-button" name="row:{}" value="{}">{}</button>', name, row.pk, text)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -135,9 +146,9 @@ class RowButtons(ModelAdmin):
 
 
 class HypertableChangeList(ChangeList):
-    """Rows of a hypertable in time order; without a station, only as many as the admin class allows.
+    """Rows of a hypertable by time; without a station in the filter, those of HypertableAdmin.without_station.
 
-    Django would add the primary key to the order; a hypertable has no index on it.
+    Django's own list appends the primary key to ORDER BY; a hypertable has no index on it.
     """
 
     model_admin: "HypertableAdmin"
@@ -155,7 +166,7 @@ class HypertableChangeList(ChangeList):
 
 
 class HypertableAdmin(ReadOnlyAdmin):
-    """A hypertable: billions of rows that are listed by station and time, and never looked up by id or counted."""
+    """A hypertable: listed by station and time, never counted, no row looked up by its id (no index on it)."""
 
     list_per_page = 100
     paginator = InfinitePaginator
@@ -166,11 +177,11 @@ class HypertableAdmin(ReadOnlyAdmin):
     station_parameter = "station__id__exact"
 
     def without_station(self, queryset: QuerySet, period: PeriodFilter) -> QuerySet:
-        """Return what is listed while no station is chosen: it must be cheap."""
+        """Return the rows listed without a station in the filter: few enough to be sorted without an index."""
         raise NotImplementedError
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return HypertableChangeList
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> None:
-        """Return nothing: no row has a page of its own, since nothing finds it by its id."""
+        """Return None, so that the change page redirects: the table has no index on the id."""

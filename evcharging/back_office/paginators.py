@@ -1,4 +1,4 @@
-"""Pages of big tables: counted up to a bound, or not at all."""
+"""Paginators of large tables: they count up to a bound, or not at all."""
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -11,7 +11,7 @@ MAX_COUNTED = 10_000
 
 
 class BoundedPaginator(Paginator):
-    """Counts up to MAX_COUNTED rows and shows no page after them: who looks for older ones filters."""
+    """Counts and shows MAX_COUNTED rows at most; older ones are reached by a filter."""
 
     template_name = "back_office/pagination_bounded.html"
 
@@ -28,5 +28,5 @@ class BoundedPaginator(Paginator):
 
     @property
     def has_more(self) -> bool:
-        """Tell whether there are more rows than were counted."""
+        """Tell whether there are more than MAX_COUNTED rows."""
         return self._counted > MAX_COUNTED

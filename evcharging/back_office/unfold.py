@@ -1,4 +1,4 @@
-"""What staff see around every page of the admin: name, colours, navigation. Read by settings, so it imports no app."""
+"""Unfold's settings: name, colours and menu of the back office. Imported by settings.py, so it imports no app."""
 
 from collections.abc import Callable
 from typing import Any

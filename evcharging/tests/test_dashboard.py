@@ -13,7 +13,7 @@ from django_redis import get_redis_connection
 from id_tags.services.unknown_tags import note_unknown_id_tag
 from stations.models import RefusedConnection
 from stations.selectors import presence_key
-from tests.support.back_office import page, queries_grow, staff, words
+from tests.support.back_office import page, queries_grow, staff, table_rows
 from tests.support.factories import make_id_tag, make_station, start, stop
 from transactions.models import Transaction
 
@@ -72,7 +72,7 @@ def test_dashboard_shows_the_numbers_that_an_operator_wants_first(admin_client):
 
 def test_dashboard_lists_faults_and_who_went_offline_last(admin_client):
     fill()
-    rows = words(page(admin_client, HOME), r"<tr><td>.*?</tr>")
+    rows = table_rows(page(admin_client, HOME), r"<tr><td>.*?</tr>")
     assert rows == [["ON", "9", "OtherError", "0 s ago"], ["OFF", "", "2 h ago", ""]]
 
 
@@ -85,7 +85,7 @@ def test_dashboard_links_lead_to_what_they_count(admin_client):
     fill()
     text = page(admin_client, HOME)
     links = [link.replace("&amp;", "&") for link in re.findall(r'<a class="bo-figure[^"]*" href="([^"]+)"', text)]
-    shown = [str(len(words(page(admin_client, link)))) for link in links]
+    shown = [str(len(table_rows(page(admin_client, link)))) for link in links]
     numbers = [value for value, _ in figures(text).values()]
     # The energy's link shows its transactions, the refusals' link older ones too.
     assert shown == [*numbers[:5], "2", *numbers[6:9], "2"]

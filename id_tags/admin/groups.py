@@ -1,4 +1,4 @@
-"""Groups of tags."""
+"""Groups of tags: OCPP's parentIdTag, with a limit of concurrent transactions."""
 
 from django import forms
 from django.contrib import admin

@@ -27,7 +27,7 @@ class AnyTable(Format):
         return True
 
     def create_dataset(self, in_stream: bytes) -> Dataset:
-        """Return the rows as text, with the `lines` where they begin and the `problems` of unusable ones, by index.
+        """Return the rows as text; `lines` and `problems` of the data set hold line numbers and errors by row index.
 
         :raises UnreadableTable:
         """

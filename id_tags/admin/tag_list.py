@@ -1,4 +1,4 @@
-"""The list of tags: the facts about its rows that apps above register, in <app>/admin/tag_panels.py."""
+"""The list of tags: facts about its rows, registered in <app>/admin/tag_panels.py."""
 
 from evcharging.back_office.extensible_lists import LoadFact
 from evcharging.back_office.registry import Registry

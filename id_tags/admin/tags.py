@@ -1,4 +1,4 @@
-"""Id tags: the list, the form, actions on many, import and export."""
+"""Id tags in the back office: list, form, actions on many, import and export."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -86,7 +86,7 @@ class IdTagAdmin(ImportExportMixin, PanelPage, ExtensibleListAdmin):
     tmp_storage_class = UploadStorage
 
     def get_readonly_fields(self, request: HttpRequest, obj: IdTag | None = None) -> tuple[str, ...]:
-        """A tag's text is what it is: another text is another tag."""
+        """Make the text of a stored tag read-only: another text is another tag."""
         return () if obj is None else ("id_tag", "created_at")
 
     def get_fields(self, request: HttpRequest, obj: IdTag | None = None) -> tuple[str, ...]:
@@ -159,7 +159,7 @@ class IdTagAdmin(ImportExportMixin, PanelPage, ExtensibleListAdmin):
     # Import and export
 
     def has_import_permission(self, request: HttpRequest) -> bool:
-        """Importing creates and changes, so it needs both permissions."""
+        """Require both permissions: an import adds and changes."""
         return self.has_add_permission(request) and self.has_change_permission(request)
 
     def has_export_permission(self, request: HttpRequest) -> bool:
@@ -172,7 +172,7 @@ class IdTagAdmin(ImportExportMixin, PanelPage, ExtensibleListAdmin):
         return (GuardedCSV, TextXLSX)
 
     def add_data_read_fail_error_to_form(self, form: forms.Form, error: Exception) -> None:
-        """Say what is wrong with the file, not what the exception is called."""
+        """Show the message of UnreadableTable without the name of the exception."""
         if isinstance(error, UnreadableTable):
             form.add_error("import_file", f"{error}.")
         else:
@@ -186,7 +186,7 @@ class IdTagAdmin(ImportExportMixin, PanelPage, ExtensibleListAdmin):
             return HttpResponseRedirect("../import/")
 
     def process_result(self, result: Result, request: HttpRequest) -> HttpResponse:
-        """Report success only where there was one."""
+        """Lead back to the form where no row was stored; the base class reports success in any case."""
         if result.has_errors() or result.has_validation_errors():
             self.message_user(request, "Nothing was imported: look at the preview again.", messages.ERROR)
             return HttpResponseRedirect("../import/")

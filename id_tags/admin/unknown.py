@@ -1,4 +1,4 @@
-"""Unknown tags: an inbox of what was presented and nobody knows, with one click to add it."""
+"""Unknown tags: those that were presented and are not stored, with an Add action."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -65,7 +65,7 @@ class UnknownIdTagAdmin(RowButtons, ReadOnlyAdmin):
         for pk in pks:
             try:
                 added.append(add_unknown_id_tag(unknown_id=pk))
-            except UnknownIdTag.DoesNotExist:  # somebody else was faster
+            except UnknownIdTag.DoesNotExist:  # another user added it in the meantime
                 gone += 1
         if added:
             self.log_changes(request, added, "Added from the unknown tags.")

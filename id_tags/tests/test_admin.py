@@ -9,7 +9,7 @@ from django.utils import timezone
 from id_tags.models import IdTag, IdTagGroup, UnknownIdTag
 from id_tags.services.unknown_tags import note_unknown_id_tag
 from id_tags.signals import id_tags_changed
-from tests.support.back_office import messages, page, queries_grow, staff, words
+from tests.support.back_office import messages, page, queries_grow, staff, table_rows
 from tests.support.factories import make_id_tag, make_station, start
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +56,7 @@ def test_changelist_tells_what_a_tag_is_like(admin_client):
     make_id_tag("B", max_active_transactions=0, expires_at=timezone.now() - timedelta(days=1))
     now = timezone.now()
     start(make_station(), id_tag="a", at=now - timedelta(hours=2), received_at=now)
-    rows = [[cells[1], cells[2], *cells[4:]] for cells in words(page(admin_client, TAGS))]
+    rows = [[cells[1], cells[2], *cells[4:]] for cells in table_rows(page(admin_client, TAGS))]
     assert rows == [
         ["A", "Accepted", "Fleet", "group: 5", "1", "2 h ago", "van"],
         ["B", "Expired", "–", "unlimited", "", "", ""],
@@ -79,7 +79,7 @@ def test_changelist_filters(admin_client, query, found):
     make_id_tag("OLD", expires_at=now - timedelta(days=1), status="Blocked")
     make_id_tag("YOUNG", expires_at=now + timedelta(days=1), group=make_group())
     make_id_tag("PLAIN")
-    assert [cells[1] for cells in words(page(admin_client, f"{TAGS}?{query}"))] == found
+    assert [cells[1] for cells in table_rows(page(admin_client, f"{TAGS}?{query}"))] == found
 
 
 def test_changelist_escapes_tags_and_notes(admin_client):
@@ -124,7 +124,7 @@ def test_page_shows_the_latest_transactions(admin_client):
     tag = make_id_tag("A")
     answer = start(make_station("CP"), id_tag="a")
     text = page(admin_client, f"{TAGS}{tag.pk}/change/")
-    assert words(text, r"<tbody>\s*<tr><td>.*?</tr>")[0][:3] == [str(answer.transaction_id), "CP", "1"]
+    assert table_rows(text, r"<tbody>\s*<tr><td>.*?</tr>")[0][:3] == [str(answer.transaction_id), "CP", "1"]
 
 
 def test_delete_of_a_tag_that_has_charged_is_refused_kindly(admin_client):
@@ -200,7 +200,7 @@ def test_group_with_tags_is_not_deleted(admin_client):
 def test_group_limits_are_worded(admin_client):
     for number, limit in enumerate([None, 0, 4]):
         make_group(f"G{number}", max_active_transactions=limit)
-    assert [cells[2] for cells in words(page(admin_client, GROUPS))] == ["each tag its own", "none", "4"]
+    assert [cells[2] for cells in table_rows(page(admin_client, GROUPS))] == ["each tag its own", "none", "4"]
 
 
 # Unknown tags

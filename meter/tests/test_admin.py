@@ -11,7 +11,7 @@ from meter.models import MeterValue, Series
 from meter.services.readings import MeterMessage, record_readings
 from meter.types import Reading
 from stations.models import Station
-from tests.support.back_office import page, queries, queries_grow, staff, words
+from tests.support.back_office import page, queries, queries_grow, staff, table_rows
 from tests.support.factories import make_station, reading, start, transaction_of
 from transactions.models import Transaction
 
@@ -61,7 +61,9 @@ def test_changelist_words_what_was_measured(admin_client):
         reading(None, measurand="Voltage", unit="V", phase="L1", raw="abc"),
     )
     report(station, *samples, ref=str(row.transaction_id), row=row.transaction_id)
-    found = sorted([cells[1], cells[3], cells[4], cells[5], cells[7]] for cells in words(page(admin_client, LIST)))
+    found = sorted(
+        [cells[1], cells[3], cells[4], cells[5], cells[7]] for cells in table_rows(page(admin_client, LIST))
+    )
     number = str(row.transaction_id)
     assert found == [
         ["CP", "Energy.Active.Import.Register", "12,340 Wh", number, ""],
@@ -75,9 +77,12 @@ def test_changelist_shows_the_stations_heard_of_last_unless_one_is_chosen(admin_
     for station in stations:
         report(station)
     text = page(admin_client, LIST)
-    assert (sorted({cells[1] for cells in words(text)}), text.count("bo-hint")) == (["A0", "A1", "A2", "A3", "A4"], 1)
+    assert (sorted({cells[1] for cells in table_rows(text)}), text.count("bo-hint")) == (
+        ["A0", "A1", "A2", "A3", "A4"],
+        1,
+    )
     text = page(admin_client, f"{LIST}?series__station__id__exact={stations[6].pk}")
-    assert ({cells[1] for cells in words(text)}, text.count("bo-hint")) == ({"A6"}, 0)
+    assert ({cells[1] for cells in table_rows(text)}, text.count("bo-hint")) == ({"A6"}, 0)
 
 
 def test_changelist_shows_the_last_day_unless_told_otherwise(admin_client):
@@ -86,9 +91,12 @@ def test_changelist_shows_the_last_day_unless_told_otherwise(admin_client):
     report(station, reading(1.0), at=now - timedelta(days=2))
     report(station, reading(2.0), at=now - timedelta(hours=1))
     path = f"{LIST}?series__station__id__exact={station.pk}"
-    assert [cells[4] for cells in words(page(admin_client, path))] == ["2 Wh"]
+    assert [cells[4] for cells in table_rows(page(admin_client, path))] == ["2 Wh"]
     day = f"{now - timedelta(days=3):%Y-%m-%d}"
-    assert [cells[4] for cells in words(page(admin_client, f"{path}&effective_at_from_0={day}"))] == ["2 Wh", "1 Wh"]
+    assert [cells[4] for cells in table_rows(page(admin_client, f"{path}&effective_at_from_0={day}"))] == [
+        "2 Wh",
+        "1 Wh",
+    ]
 
 
 def test_changelist_of_a_measurand_and_of_a_transaction(admin_client):
@@ -96,8 +104,8 @@ def test_changelist_of_a_measurand_and_of_a_transaction(admin_client):
     row = charging(station, timezone.now() - timedelta(hours=1))
     report(station, reading(230.0, measurand="Voltage", unit="V"))
     report(station, reading(2.0), ref=str(row.transaction_id), row=row.transaction_id)
-    assert [cells[4] for cells in words(page(admin_client, f"{LIST}?measurand=Voltage"))] == ["230 V"]
-    found = words(page(admin_client, f"{LIST}?transaction__id__exact={row.pk}"))
+    assert [cells[4] for cells in table_rows(page(admin_client, f"{LIST}?measurand=Voltage"))] == ["230 V"]
+    found = table_rows(page(admin_client, f"{LIST}?transaction__id__exact={row.pk}"))
     assert [cells[4] for cells in found] == ["2 Wh"]
 
 
@@ -126,7 +134,12 @@ def test_lists_need_permission():
 def test_series_changelist(admin_client):
     assert queries_grow(admin_client, SERIES, lambda number: report(heard(f"A{number}"))) == 0
     series = Series.objects.order_by("pk")[0]
-    assert words(page(admin_client, f"{SERIES}?q=a0"))[0][:4] == ["Energy.Active.Import.Register", "A0", "1", "Wh"]
+    assert table_rows(page(admin_client, f"{SERIES}?q=a0"))[0][:4] == [
+        "Energy.Active.Import.Register",
+        "A0",
+        "1",
+        "Wh",
+    ]
     page(admin_client, f"{SERIES}{series.pk}/change/")
     page(admin_client, f"{SERIES}add/", status=403)
 

@@ -1,4 +1,4 @@
-"""Command batches in the back office: how far each is, station by station, while it runs."""
+"""Command batches in the back office: the list, and a page whose progress is polled while the batch runs."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def state_badge(batch: CommandBatch) -> SafeString:
 
 @BATCH_PAGE.panel("progress", template="admin/stations/batch.html", model="stations.commandbatch")
 def progress_of(request: HttpRequest, batch: CommandBatch) -> PanelContent:
-    """The bar, the counts, and what did not go well; asked for again while anything is open."""
+    """Show progress, counts, and the stations that did not succeed; the page polls it until the batch has ended."""
     progress = batch_progress(batch_id=batch.pk)
     done = progress.succeeded + progress.failed + progress.refused
     is_open = batch.ended_at is None
@@ -110,7 +110,7 @@ class CommandBatchAdmin(CommandPermission, PanelPage, ReadOnlyAdmin):
         return [path("<uuid:pk>/progress/", view, name="stations_commandbatch_progress"), *super().get_urls()]
 
     def progress_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """The progress alone, for the page that waits for it."""
+        """Return the progress alone, for the page that polls it."""
         batch = get_object_or_404(CommandBatch, pk=pk)
         if not self.has_view_permission(request, batch):
             raise PermissionDenied

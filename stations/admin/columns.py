@@ -1,4 +1,4 @@
-"""Columns that the lists of several apps have in common: callables for `list_display`."""
+"""Columns shared by the lists of several apps: callables for `list_display`."""
 
 from typing import Any
 
@@ -10,5 +10,5 @@ from evcharging.back_office.display import link
 
 @display(description="Station", ordering="station__identity")
 def of_station(row: Any) -> SafeString:
-    """Link the station of a row that has a foreign key `station`; the list selects it (list_select_related)."""
+    """Return a link to the row's `station`; the list joins it by list_select_related."""
     return link(row.station)

@@ -1,4 +1,4 @@
-"""Sending commands from the back office: which operation, what it needs, and where its outcome shows."""
+"""Sends commands from the back office: choice of the operation, its form, redirect to the command or batch."""
 
 from itertools import groupby
 
@@ -9,14 +9,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from evcharging.back_office.confirmation import ask
+from evcharging.back_office.confirmation import confirmation_page
 from evcharging.back_office.display import change_url
+from evcharging.back_office.pages import admin_page
 from stations.admin.operation_forms import OPERATION_FORMS, AnyJSONForm, OperationForm
 from stations.admin.permissions import CommandPermission, require_command_permission
 from stations.dialects import dialect_of
@@ -31,7 +31,7 @@ GROUPS = ("Charging", "Connectors", "Station", "Configuration", "Local list", "F
 def form_class(name: str) -> type[OperationForm]:
     """Return the form of an operation.
 
-    :raises Http404: there is none.
+    :raises Http404: there is no such operation.
     """
     if name == ANY:
         return AnyJSONForm
@@ -44,13 +44,13 @@ def form_class(name: str) -> type[OperationForm]:
 
 
 def operations() -> list[tuple[str, type[OperationForm]]]:
-    """Return what can be sent, (name, form), in the order of groups and titles."""
+    """Return (name, form) of every operation, by group and title."""
     offered: list[tuple[str, type[OperationForm]]] = [*OPERATION_FORMS.items(), (ANY, AnyJSONForm)]
     return sorted(offered, key=lambda each: (GROUPS.index(each[1].group), each[1].title))
 
 
 class CommandingAdmin(CommandPermission):
-    """What a station's page and the list of stations have to command them."""
+    """Adds commands to a station's page and to the list of stations."""
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -65,25 +65,24 @@ class CommandingAdmin(CommandPermission):
         return HttpResponseRedirect(reverse("admin:stations_station_commands", args=[object_id]))
 
     def choose_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """List the operations, each with what it does."""
+        """List the operations with their purpose."""
         require_command_permission(request)
         station = get_object_or_404(Station, pk=object_id)
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "object": station,
-            "title": f"Send a command to {station.identity}",
-            "groups": [
+        return admin_page(
+            request,
+            self,
+            "admin/stations/operations.html",
+            object=station,
+            title=f"Send a command to {station.identity}",
+            groups=[
                 (group, [(name, form.title, form.purpose()) for name, form in members])
                 for group, members in groupby(operations(), key=lambda each: each[1].group)
             ],
-            "back_url": change_url(station),
-        }
-        return TemplateResponse(request, "admin/stations/operations.html", context)
+            back_url=change_url(station),
+        )
 
     def command_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """Ask for what the operation needs; send it; go where its outcome shows."""
+        """Show the form of an operation; request the command, and redirect to its page."""
         require_command_permission(request)
         station = get_object_or_404(Station, pk=object_id)
         kind = form_class(name)
@@ -96,7 +95,7 @@ class CommandingAdmin(CommandPermission):
             else:
                 self.log_changes(request, [station], f"Sent {command.action}.")  # type: ignore[attr-defined]
                 return HttpResponseRedirect(change_url(command))
-        return ask(
+        return confirmation_page(
             request,
             self,
             obj=station,
@@ -110,7 +109,7 @@ class CommandingAdmin(CommandPermission):
 
     @admin.action(description="Send a command …", permissions=["command"])
     def command_many(self, request: HttpRequest, queryset: QuerySet[Station]) -> HttpResponse:
-        """Ask which operation, then what it needs, then begin the batch; each answer posts the same action again."""
+        """Show the choice of the operation, then its form, then create the batch; each step posts the same action."""
         across = request.POST.get("select_across", "0")
         selected = [] if across == "1" else request.POST.getlist(ACTION_CHECKBOX_NAME)
         hidden = [("action", "command_many"), ("select_across", across)]
@@ -119,7 +118,7 @@ class CommandingAdmin(CommandPermission):
         back_url = reverse("admin:stations_station_changelist")
         name = request.POST.get("operation", "")
         if not name:
-            return ask(
+            return confirmation_page(
                 request,
                 self,
                 title=f"Send a command to {count} stations",
@@ -149,7 +148,7 @@ class CommandingAdmin(CommandPermission):
             else:
                 self.message_user(request, f"{batch.action} is on its way to {count} stations.", messages.SUCCESS)
                 return HttpResponseRedirect(change_url(batch))
-        return ask(
+        return confirmation_page(
             request,
             self,
             title=f"{kind.title}: {count} stations",
@@ -163,7 +162,7 @@ class CommandingAdmin(CommandPermission):
 
 
 class ChoiceForm(forms.Form):
-    """Which operation."""
+    """The choice of an operation."""
 
     operation = forms.ChoiceField(
         choices=lambda: [(name, form.title) for name, form in operations() if form.is_for_many],

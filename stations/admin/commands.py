@@ -1,4 +1,4 @@
-"""Commands in the back office: the history, and a page that shows the outcome as it arrives."""
+"""Commands in the back office: the list, and a page whose outcome is polled until it is final."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ from evcharging.back_office.display import (
     when,
 )
 from evcharging.back_office.filters import PeriodFilter, value_filter
-from evcharging.back_office.model_admins import ReadOnlyAdmin
+from evcharging.back_office.model_admins import ActionsWhile, ReadOnlyAdmin
 from evcharging.back_office.panels import PanelContent, PanelLayout, PanelPage
 from stations.admin.columns import of_station
 from stations.admin.operation_links import operation_url
@@ -50,7 +50,7 @@ COMMAND_PAGE = PanelLayout(wide=["outcome"])
 
 
 def outcome_badge(command: Command) -> SafeString:
-    """Return how a command stands: the charger's own word where it said one."""
+    """Return the state of a command as a badge; the status of the station's answer where it has one."""
     if not command.has_ended:
         return badge(command.get_status_display(), NEWS)
     if command.status == CommandStatus.ANSWERED:
@@ -62,7 +62,7 @@ def outcome_badge(command: Command) -> SafeString:
 
 
 def follow_up_badge(command: Command) -> SafeString:
-    """Return what followed, or is awaited."""
+    """Return the expected effect of a command and whether it came, as a badge."""
     if not command.follow_up:
         return NOTHING
     text = command.follow_up_note or command.get_follow_up_display()
@@ -71,7 +71,7 @@ def follow_up_badge(command: Command) -> SafeString:
 
 @COMMAND_PAGE.panel("outcome", template="admin/stations/outcome.html", model="stations.command")
 def outcome(request: HttpRequest, command: Command) -> PanelContent:
-    """What became of a command; the page asks for this again until there is nothing more to come."""
+    """Show the outcome of a command; the page polls it until answer and effect are final."""
     every = LIVE_MS if not command.has_ended else FOLLOWING_MS if command.follow_up == FollowUp.WAITING else 0
     error = command.error or {}
     facts: list[tuple[str, Any]] = [
@@ -109,13 +109,13 @@ def outcome(request: HttpRequest, command: Command) -> PanelContent:
 
 
 def pretty(value: Any) -> str:
-    """Return JSON as a person reads it."""
+    """Return a value as indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 @admin.register(Command)
-class CommandAdmin(CommandPermission, PanelPage, ReadOnlyAdmin):
-    """Commands are sent from the pages of what they are about; here they are looked at, and taken back in time."""
+class CommandAdmin(CommandPermission, ActionsWhile, PanelPage, ReadOnlyAdmin):
+    """Commands, read-only; a queued one can be cancelled. They are sent from the pages of stations."""
 
     layout = COMMAND_PAGE
     ordering = ("-number",)
@@ -150,16 +150,14 @@ class CommandAdmin(CommandPermission, PanelPage, ReadOnlyAdmin):
         return [path("<uuid:pk>/outcome/", view, name="stations_command_outcome"), *super().get_urls()]
 
     def outcome_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """The outcome alone, for the page that waits for it."""
+        """Return the outcome alone, for the page that polls it."""
         command = get_object_or_404(self.get_queryset(request), pk=pk)
         if not self.has_view_permission(request, command):
             raise PermissionDenied
         return TemplateResponse(request, "admin/stations/outcome.html", {"panel": outcome(request, command).variables})
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Offer to take back only what still waits."""
-        waits = Command.objects.filter(pk=object_id, status=CommandStatus.QUEUED).exists()
-        return super().get_actions_detail(request, object_id) if waits else []
+    def actionable(self) -> QuerySet[Command]:
+        return Command.objects.filter(status=CommandStatus.QUEUED)
 
     @action(description="Cancel", icon="cancel", url_path="cancel", permissions=["command"])
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -190,7 +188,7 @@ class CommandAdmin(CommandPermission, PanelPage, ReadOnlyAdmin):
 
 
 def commands_of(request: HttpRequest, station: Station) -> PanelContent:
-    """The latest commands of a station."""
+    """Show the latest commands of a station."""
     rows = [
         [
             link(command, at(command.created_at)),
@@ -211,7 +209,7 @@ def commands_of(request: HttpRequest, station: Station) -> PanelContent:
 
 
 def configuration_of(request: HttpRequest, station: Station) -> PanelContent:
-    """What the station's configuration was when it was last read; each writable key can be changed."""
+    """Show the configuration as last read; writable keys link to the form that changes them."""
     keys = list(station.configuration.order_by("key")[:300])
     may_change = may_command(request)
 

@@ -1,4 +1,4 @@
-"""The form of a station."""
+"""The form of a station in the back office."""
 
 from zoneinfo import available_timezones
 
@@ -39,7 +39,7 @@ class StationForm(forms.ModelForm):
         )  # fmt: skip
 
     def clean_identity(self) -> str:
-        """Refuse what no charger could connect with, and what another station has but for case."""
+        """Refuse unprintable characters, and an identity that differs from another only by case."""
         identity = str(self.cleaned_data["identity"])
         if not identity.isprintable():
             raise forms.ValidationError("An identity has printable characters only.")

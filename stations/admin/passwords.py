@@ -1,15 +1,15 @@
-"""New passwords: generated, shown once in the answer to the request that set them, and kept nowhere in clear."""
+"""New passwords of stations: generated, shown once in the response that sets them, stored as a salted hash."""
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from evcharging.back_office.confirmation import ask
+from evcharging.back_office.confirmation import confirm
 from evcharging.back_office.model_admins import BackOfficeAdmin
+from evcharging.back_office.pages import admin_page
 from stations.models import Station
 from stations.passwords import generate_password
 from stations.services.enrolment import set_station_password
@@ -22,12 +22,11 @@ EXPLANATION = (
 
 
 def set_one(model_admin: BackOfficeAdmin, request: HttpRequest, station: Station) -> HttpResponse:
-    """Ask on GET, set and show on POST."""
-    if request.method == "POST":
-        return _set_and_show(model_admin, request, [station], "../change/")
-    return ask(
+    """Set a new password of a station after a confirmation, and show it."""
+    return confirm(
         request,
         model_admin,
+        act=lambda: _set_and_show(model_admin, request, [station], "../change/"),
         obj=station,
         title=f"Set a new password for {station.identity}?",
         explanation=EXPLANATION,
@@ -36,18 +35,18 @@ def set_one(model_admin: BackOfficeAdmin, request: HttpRequest, station: Station
 
 
 def set_many(model_admin: BackOfficeAdmin, request: HttpRequest, queryset: QuerySet[Station]) -> HttpResponse:
-    """Ask about the selected stations; the answer comes as the same action again, with `answered`."""
+    """Set new passwords of the selected stations; the confirmation posts the same action with `answered`."""
     stations = list(queryset.order_by("identity")[: MAX_AT_ONCE + 1])
     changelist = reverse("admin:stations_station_changelist")
     if len(stations) > MAX_AT_ONCE:
         model_admin.message_user(request, f"At most {MAX_AT_ONCE} stations at once.", messages.ERROR)
         return HttpResponseRedirect(changelist)
-    if "answered" in request.POST:
-        return _set_and_show(model_admin, request, stations, changelist)
     selected = [(ACTION_CHECKBOX_NAME, str(station.pk)) for station in stations]
-    return ask(
+    return confirm(
         request,
         model_admin,
+        act=lambda: _set_and_show(model_admin, request, stations, changelist),
+        is_confirmed="answered" in request.POST,
         title=f"Set new passwords for {len(stations)} stations?",
         explanation=EXPLANATION,
         submit="Set passwords",
@@ -65,16 +64,8 @@ def _set_and_show(
         for station, (_, password) in zip(stations, passwords, strict=True):
             set_station_password(station_id=station.pk, password=password)
         model_admin.log_changes(request, stations, "Password set.")
-    request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]
-    # The admin answers with no-store: no browser or proxy keeps it.
-    return TemplateResponse(
-        request,
-        "admin/stations/passwords.html",
-        {
-            **model_admin.admin_site.each_context(request),
-            "opts": model_admin.opts,
-            "title": "New password" if len(stations) == 1 else "New passwords",
-            "passwords": passwords,
-            "back_url": back_url,
-        },
+    title = "New password" if len(stations) == 1 else "New passwords"
+    # AdminSite.admin_view sets Cache-Control: no-store, so that no browser or proxy keeps the page.
+    return admin_page(
+        request, model_admin, "admin/stations/passwords.html", title=title, passwords=passwords, back_url=back_url
     )

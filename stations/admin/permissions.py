@@ -1,4 +1,4 @@
-"""Who may command stations: one permission, whatever page offers the command."""
+"""The permission to command stations, the same on every page that offers a command."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -8,12 +8,12 @@ COMMAND_PERMISSION = "stations.add_command"
 
 
 def may_command(request: HttpRequest) -> bool:
-    """Tell whether this user may command stations."""
+    """Tell whether the user may command stations."""
     return request.user.has_perm(COMMAND_PERMISSION)
 
 
 def require_command_permission(request: HttpRequest) -> None:
-    """:raises PermissionDenied: this user may not command stations."""
+    """:raises PermissionDenied: the user may not command stations."""
     if not may_command(request):
         raise PermissionDenied
 

@@ -1,4 +1,4 @@
-"""What stations reported about themselves: boots, notices, certificate requests, deviations; read-only."""
+"""Boots, notices, certificate requests and deviations: read-only records of a station's messages."""
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
@@ -16,7 +16,7 @@ KIND_COLOURS = {NoticeKind.SECURITY_EVENT: BAD, NoticeKind.DATA_TRANSFER: NEWS}
 
 
 class RecordAdmin(ReadOnlyAdmin):
-    """Rows of one station each, in the order in which they came."""
+    """Records of a station, latest first."""
 
     ordering = ("-pk",)
     list_select_related = ("station",)
@@ -45,14 +45,14 @@ class BootAdmin(RecordAdmin):
 
 @admin.register(Notice)
 class NoticeAdmin(RecordAdmin):
-    list_display = ("received", of_station, "kind_word", "status", "detail_text")
+    list_display = ("received", of_station, "kind_badge", "status", "detail_text")
     list_filter = (
         ("station", AutocompleteSelectFilter), ("kind", ChoicesDropdownFilter), ("received_at", PeriodFilter),
     )  # fmt: skip
     fields = ("station", "kind", "status", "request_id", "detail", "reported_at", "received_at", "payload")
 
     @display(description="Kind", ordering="kind")
-    def kind_word(self, notice: Notice) -> SafeString:
+    def kind_badge(self, notice: Notice) -> SafeString:
         return badge(notice.get_kind_display(), KIND_COLOURS.get(NoticeKind(notice.kind), PLAIN))
 
     @display(description="Detail")
@@ -62,12 +62,12 @@ class NoticeAdmin(RecordAdmin):
 
 @admin.register(CertificateRequest)
 class CertificateRequestAdmin(RecordAdmin):
-    list_display = ("received", of_station, "beginning")
+    list_display = ("received", of_station, "csr_start")
     list_filter = (("station", AutocompleteSelectFilter), ("received_at", PeriodFilter))
     fields = ("station", "received_at", "csr")
 
     @display(description="Request")
-    def beginning(self, request: CertificateRequest) -> SafeString:
+    def csr_start(self, request: CertificateRequest) -> SafeString:
         return literal(request.csr, 60)
 
 

@@ -1,4 +1,4 @@
-"""Refused connections: who knocked, why nobody opened, and one click to let them in."""
+"""Refused connections by identity and reason, with an Accept action."""
 
 from django.contrib import admin, messages
 from django.db.models import CharField, OuterRef, QuerySet, Subquery
@@ -22,7 +22,7 @@ REASON_KINDS = {RefusalReason.UNKNOWN_IDENTITY: NEWS, RefusalReason.WRONG_PASSWO
 
 @admin.register(RefusedConnection)
 class RefusedConnectionAdmin(RowButtons, ReadOnlyAdmin):
-    """`identity` is what a stranger sent: it may hold any characters."""
+    """`identity` comes from an unauthenticated connection: it may hold any characters."""
 
     ordering = ("-last_seen_at", "-pk")
     list_display = ("identity_text", "why", "times", "last_seen", "first_seen", "remote_address", "known", "decide")
@@ -77,7 +77,7 @@ class RefusedConnectionAdmin(RowButtons, ReadOnlyAdmin):
 
     @display(description="")
     def decide(self, refused: RefusedConnection) -> SafeString:
-        return self.row_button("accept", refused, "Accept") if _is_stranger(refused) else SafeString("")
+        return self.row_button("accept", refused, "Accept") if _is_acceptable(refused) else SafeString("")
 
     def accept_one(self, request: HttpRequest, pk: int) -> None:
         self._accept(request, self.get_queryset(request).filter(pk=pk))
@@ -90,13 +90,13 @@ class RefusedConnectionAdmin(RowButtons, ReadOnlyAdmin):
         accepted, left, seen = [], 0, set()
         for refused in queryset:
             folded = refused.identity.lower()
-            if folded in seen or not _is_stranger(refused):
+            if folded in seen or not _is_acceptable(refused):
                 left += folded not in seen
                 continue
             seen.add(folded)
             try:
                 accepted.append(accept_refused_identity(refused_id=refused.pk, now=timezone.now()))
-            except RefusedConnection.DoesNotExist:  # somebody else was faster
+            except RefusedConnection.DoesNotExist:  # another user accepted it in the meantime
                 left += 1
         if accepted:
             self.log_changes(request, accepted, "Accepted from the refused connections.")
@@ -109,6 +109,6 @@ class RefusedConnectionAdmin(RowButtons, ReadOnlyAdmin):
             self.message_user(request, text, messages.WARNING)
 
 
-def _is_stranger(refused: RefusedConnection) -> bool:
-    """Tell whether accepting the identity would make a new station that could connect."""
+def _is_acceptable(refused: RefusedConnection) -> bool:
+    """Tell whether accepting the identity would create a new station that could connect."""
     return getattr(refused, "station_pk", None) is None and refused.reason != RefusalReason.BAD_IDENTITY

@@ -1,4 +1,4 @@
-"""Stations: the fleet as a list, and one station as a page."""
+"""Stations in the back office: list, page, form, registration and passwords."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
-from evcharging.back_office.confirmation import ask
+from evcharging.back_office.confirmation import confirm
 from evcharging.back_office.display import BAD, GOOD, NEWS, NOTHING, PLAIN, UNSURE, ago, badge, drift
 from evcharging.back_office.extensible_lists import ExtensibleListAdmin
 from evcharging.back_office.filters import value_filter
@@ -148,7 +148,7 @@ class StationAdmin(CommandingAdmin, PanelPage, ExtensibleListAdmin):
     # Saving
 
     def save_model(self, request: HttpRequest, obj: Station, form: StationForm, change: bool) -> None:
-        """Write what the form changed and nothing else: the gateway writes the same row all the time."""
+        """UPDATE only the changed columns: the gateway writes others of the same row concurrently."""
         status = RegistrationStatus(obj.registration_status)
         if change:
             obj.save(update_fields=[name for name in form.changed_data if name != "registration_status"])
@@ -159,7 +159,7 @@ class StationAdmin(CommandingAdmin, PanelPage, ExtensibleListAdmin):
         obj.refresh_from_db(fields=["registration_status", "first_accepted_at"])
         station_saved(station_id=obj.pk)
 
-    # Decisions
+    # Registration
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.registration_view)
@@ -169,7 +169,7 @@ class StationAdmin(CommandingAdmin, PanelPage, ExtensibleListAdmin):
         ]
 
     def registration_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Accept, reject or hold one station from its page."""
+        """Set the registration status of a station from the buttons on its page."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not self.has_change_permission(request):
@@ -212,15 +212,17 @@ class StationAdmin(CommandingAdmin, PanelPage, ExtensibleListAdmin):
     @action(description="Clear password", icon="key_off", url_path="clear-password", permissions=["change"])
     def clear_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
         station = get_object_or_404(Station, pk=object_id)
-        if request.method == "POST":
+
+        def act() -> None:
             with transaction.atomic():
                 set_station_password(station_id=station.pk, password="")
                 self.log_changes(request, [station], "Password cleared.")
             self.message_user(request, f"{station.identity} connects without a password now.", messages.SUCCESS)
-            return HttpResponseRedirect("../change/")
-        return ask(
+
+        return confirm(
             request,
             self,
+            act=act,
             obj=station,
             title=f"Clear the password of {station.identity}?",
             explanation="Whoever knows its identity can then connect as this station.",

@@ -1,4 +1,4 @@
-"""The list of stations: its filters, and the facts about its rows that no column of a station holds.
+"""The list of stations: its filters, and facts about its rows that are not columns of a station.
 
 Apps above register theirs in <app>/admin/station_panels.py.
 """
@@ -29,13 +29,13 @@ STATION_FILTERS: Registry[Any] = Registry(["fault"])
 
 @STATION_FACTS.register("online_now")
 def online_now(stations: list[Station]) -> dict[int, bool]:
-    """Return the stations whose connection lives (one MGET of Redis)."""
+    """Return True for stations whose connection is alive (one MGET of Redis)."""
     return dict.fromkeys(online_ids(stations=stations), True)
 
 
 @STATION_FACTS.register("deviation_count")
 def deviation_counts(stations: list[Station]) -> dict[int, int]:
-    """Return the number of rows in Deviation by station: kinds of deviation, not messages."""
+    """Return the number of kinds of deviation (rows, not messages) by station."""
     rows = Deviation.objects.filter(station__in=stations).order_by().values_list("station_id")
     return dict(rows.annotate(Count("pk")))
 

@@ -1,4 +1,4 @@
-"""Panels of a station's page that show the station's own data."""
+"""What stations show on their own page."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ LATEST = 10
 
 @STATION_PAGE.panel("overview", template="admin/stations/overview.html", model="stations.station")
 def overview(request: HttpRequest, station: Station) -> PanelContent:
-    """Connection, registration, hardware, and what stands out of them."""
+    """Show connection, registration and hardware, with the findings on them."""
     now = timezone.now()
     is_online = station.pk in online_ids(stations=[station])
     refusals = list(refusals_of(station)[:LATEST])
@@ -51,7 +51,7 @@ def overview(request: HttpRequest, station: Station) -> PanelContent:
 
 
 def findings(station: Station, *, is_online: bool, refusals: list[RefusedConnection], now: datetime) -> list[Finding]:
-    """Return what keeps the station from working, or may."""
+    """Return what keeps the station from charging, or may."""
     found = []
     if station.connected_at is None:
         found.append(Finding("warning", "Never connected."))
@@ -85,13 +85,13 @@ def findings(station: Station, *, is_online: bool, refusals: list[RefusedConnect
 
 
 def refusals_of(station: Station) -> QuerySet[RefusedConnection]:
-    """Return why connections with this identity were refused, latest first."""
+    """Return the refused connections with the station's identity, whatever its case, latest first."""
     return RefusedConnection.objects.filter(identity__iexact=station.identity).order_by("-last_seen_at", "-pk")
 
 
 @STATION_PAGE.panel("boots", title="Boots", model="stations.boot")
 def boots(request: HttpRequest, station: Station) -> PanelContent:
-    """The latest boots and the refusals of this identity."""
+    """Show the latest boots."""
     rows = [
         [
             when(boot.received_at),
@@ -113,7 +113,7 @@ def boots(request: HttpRequest, station: Station) -> PanelContent:
 
 @STATION_PAGE.panel("refused_connections", title="Refused connections", model="stations.refusedconnection")
 def refusals(request: HttpRequest, station: Station) -> PanelContent:
-    """Refused connections that gave this identity."""
+    """Show the refused connections with the station's identity."""
     rows = [
         [
             refusal.get_reason_display(),
@@ -135,7 +135,7 @@ def refusals(request: HttpRequest, station: Station) -> PanelContent:
 
 @STATION_PAGE.panel("notices", title="Notices", model="stations.notice")
 def notices(request: HttpRequest, station: Station) -> PanelContent:
-    """The latest security events, firmware and diagnostics progress, vendor messages."""
+    """Show the latest notices; security events within a day are findings."""
     latest = list(station.notices.order_by("-received_at")[:LATEST])
     since = timezone.now() - RECENT
     events = [row for row in latest if row.kind == NoticeKind.SECURITY_EVENT and row.received_at >= since]
@@ -154,7 +154,7 @@ def notices(request: HttpRequest, station: Station) -> PanelContent:
 
 @STATION_PAGE.panel("deviations", title="Deviations", model="stations.deviation")
 def deviations(request: HttpRequest, station: Station) -> PanelContent:
-    """The ways in which its messages break the specification, latest first."""
+    """Show how the station's messages break the specification, latest first."""
     rows = [
         [
             row.action,

@@ -10,7 +10,7 @@ from django_redis import get_redis_connection
 from stations.models import Boot, Deviation, Notice, RefusedConnection, Station
 from stations.selectors import presence_key
 from stations.signals import station_changed
-from tests.support.back_office import findings, messages, page, queries_grow, staff, words
+from tests.support.back_office import findings, messages, page, queries_grow, staff, table_rows
 from tests.support.factories import make_station, start
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +82,7 @@ def test_changelist_tells_what_a_station_is_like(admin_client):
     connector = station.connectors.create(connector_id=1, status="Faulted", error_code="GroundFailure")
     station.connectors.create(connector_id=2, status="Available", error_code="NoError")
     start(station, connector_id=connector.connector_id)
-    rows = words(page(admin_client, LIST))
+    rows = table_rows(page(admin_client, LIST))
     assert [cells[1:4] + cells[5:] for cells in rows] == [
         ["A Harbour", "Online", "Accepted", "ABB Terra 1.8", "+1 min", "1", "1", ""]
     ]
@@ -91,7 +91,7 @@ def test_changelist_tells_what_a_station_is_like(admin_client):
 def test_changelist_shows_a_station_whose_process_died_as_offline(admin_client):
     station = connected("A")
     get_redis_connection("default").delete(presence_key(station.pk))
-    assert words(page(admin_client, LIST))[0][2] == "Offline"
+    assert table_rows(page(admin_client, LIST))[0][2] == "Offline"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_changelist_filters(admin_client, query, found):
     )
     Deviation.objects.create(station=off, action="X", rule="r", first_seen_at=now, last_seen_at=now, count=1)
     make_station("QUIET", registration_status="Pending", first_accepted_at=None)
-    assert [cells[1].split()[0] for cells in words(page(admin_client, f"{LIST}?{query}"))] == found
+    assert [cells[1].split()[0] for cells in table_rows(page(admin_client, f"{LIST}?{query}"))] == found
 
 
 def test_changelist_escapes_what_a_charger_calls_itself(admin_client):

@@ -13,7 +13,7 @@ from stations.admin.commanding import form_class, operations
 from stations.models import Command, CommandBatch, ConfigurationKey, Station
 from stations.operations import OPERATIONS
 from stations.services.batches import advance_batches
-from tests.support.back_office import messages, page, queries_grow, staff, words
+from tests.support.back_office import messages, page, queries_grow, staff, table_rows
 from tests.support.factories import make_station
 
 pytestmark = pytest.mark.django_db
@@ -254,7 +254,7 @@ def test_batch_list_says_how_each_stands(admin_client):
     now = timezone.now()
     for state in ({}, {"ended_at": now}, {"stopped_at": now, "ended_at": now}):
         CommandBatch.objects.create(action="Reset", requested_by="anna", via="api", created_at=now, **state)
-    rows = words(page(admin_client, "/admin/stations/commandbatch/"))
+    rows = table_rows(page(admin_client, "/admin/stations/commandbatch/"))
     assert sorted(word for row in rows for word in row if word in ("Running", "Done", "Stopped")) == [
         "Done", "Running", "Stopped",
     ]  # fmt: skip

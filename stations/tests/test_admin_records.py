@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from stations.models import Boot, CertificateRequest, Deviation, Notice, RefusedConnection, Station
-from tests.support.back_office import messages, page, queries_grow, staff, words
+from tests.support.back_office import messages, page, queries_grow, staff, table_rows
 from tests.support.factories import make_station
 
 pytestmark = pytest.mark.django_db
@@ -106,10 +106,10 @@ def test_changelist_of_a_period(admin_client):
     Boot.objects.filter(pk=old.pk).update(received_at=timezone.now() - timedelta(days=3))
     today = timezone.now().date()
     text = page(admin_client, f"/admin/stations/boot/?received_at_from_0={today}&received_at_from_1=")
-    assert [cells[1] for cells in words(text)] == [new.station.identity]
+    assert [cells[1] for cells in table_rows(text)] == [new.station.identity]
     text = page(admin_client, f"/admin/stations/boot/?received_at_to_0={today - timedelta(days=1)}")
-    assert [cells[1] for cells in words(text)] == [old.station.identity]
-    assert len(words(page(admin_client, "/admin/stations/boot/?received_at_from_0=nonsense"))) == 2
+    assert [cells[1] for cells in table_rows(text)] == [old.station.identity]
+    assert len(table_rows(page(admin_client, "/admin/stations/boot/?received_at_from_0=nonsense"))) == 2
 
 
 # Refused connections

@@ -11,7 +11,7 @@ from stations.models import Station
 from status_notifications.models import StatusNotification
 from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
-from tests.support.back_office import page, queries_grow, staff, words
+from tests.support.back_office import page, queries_grow, staff, table_rows
 from tests.support.factories import make_station
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def report(station: Station, status: str = "Available", at: datetime | None = No
 
 
 def shown(text: str) -> list[tuple[str, str, str]]:
-    return [(cells[1], cells[2], cells[3]) for cells in words(text)]
+    return [(cells[1], cells[2], cells[3]) for cells in table_rows(text)]
 
 
 def test_changelist_runs_as_many_queries_for_2_rows_as_for_20(admin_client):
@@ -118,5 +118,5 @@ def test_station_page_shows_the_latest_of_all_connectors(admin_client):
     report(make_station(), "Faulted")
     text = page(admin_client, f"/admin/stations/station/{station.pk}/change/")
     panel = text[text.index('aria-label="Latest statuses"') :]
-    rows = words(panel[: panel.index("</section>")], r"<tr><td>.*?</tr>")
+    rows = table_rows(panel[: panel.index("</section>")], r"<tr><td>.*?</tr>")
     assert [(row[1], row[2]) for row in rows] == [(str(n % 2), ["Available", "Charging"][n % 2]) for n in range(20)]

@@ -1,4 +1,4 @@
-"""What the tests of all admin classes share: staff with few permissions, and counting queries."""
+"""Helpers of the back office's tests: users with few permissions, query counts, what a page shows."""
 
 import html
 import re
@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 
 def staff(*permissions: str) -> Client:
-    """Return the browser of a member of staff with these permissions ("stations.view_station")."""
+    """Return the client of a logged-in user with these permissions ("stations.view_station")."""
     user = User.objects.create_user(f"staff-{User.objects.count()}", password="x", is_staff=True)
     for permission in permissions:
         app_label, _, codename = permission.partition(".")
@@ -22,14 +22,14 @@ def staff(*permissions: str) -> Client:
 
 
 def page(client: Client, path: str, status: int = 200) -> str:
-    """Return a page."""
+    """Return the HTML of a page."""
     response = client.get(path)
     assert response.status_code == status, (path, response.status_code, response.headers.get("location"))
     return response.content.decode()
 
 
 def queries(client: Client, path: str) -> int:
-    """Return how many queries a page runs."""
+    """Return the number of queries that a page runs."""
     with CaptureQueriesContext(connection) as captured:
         page(client, path)
     return len(captured)
@@ -39,7 +39,7 @@ def queries_grow(client: Client, path: str, make: Callable[[int], object]) -> in
     """Return how many queries more a list runs for 20 rows than for 2; `make(number)` makes a row."""
     for number in range(2):
         make(number)
-    page(client, path)  # content types are cached from the second request on
+    page(client, path)  # the first request fills the cache of content types
     few = queries(client, path)
     for number in range(2, 20):
         make(number)
@@ -47,14 +47,14 @@ def queries_grow(client: Client, path: str, make: Callable[[int], object]) -> in
 
 
 def messages(client: Client) -> list[str]:
-    """Return what the page after an action says; the action's response was followed."""
+    """Return the messages that an action left for the next page."""
     text = client.get("/admin/").content.decode()
     found = re.findall(r'<div class="(?:errornote )?mb-3 px-3 py-2.5 [^"]*">(.*?)</div>', text, re.S)
     return [html.unescape(message).strip() for message in found]
 
 
-def words(text: str, pattern: str = r'<tr class="data-row.*?</tr>') -> list[list[str]]:
-    """Return the cells of each row of a list, as a person reads them."""
+def table_rows(text: str, pattern: str = r'<tr class="data-row.*?</tr>') -> list[list[str]]:
+    """Return the text of each cell, row by row, of a list."""
     rows = re.findall(pattern, text, re.S)
     found = []
     for row in rows:
@@ -64,5 +64,5 @@ def words(text: str, pattern: str = r'<tr class="data-row.*?</tr>') -> list[list
 
 
 def findings(text: str) -> list[str]:
-    """Return what stands out on a row's page."""
+    """Return the findings at the top of a row's page."""
     return [html.unescape(found) for found in re.findall(r'<li class="bo-finding bo-\w+">(.*?)</li>', text)]

@@ -1,4 +1,4 @@
-"""Transactions, and the messages that fit none, in the back office."""
+"""Transactions, unmatched messages, reservations and charging profiles in the back office."""
 
 from transactions.admin import (
     charging_profiles,

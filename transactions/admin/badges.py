@@ -1,4 +1,4 @@
-"""Badges of transactions, of what disputes them, and of reservations and charging profiles."""
+"""Badges of transactions, unmatched messages, reservations and charging profiles."""
 
 from collections.abc import Iterable
 
@@ -44,29 +44,28 @@ SHORT_MARKS = {
 }
 
 
-def state_of(row: Transaction) -> SafeString:
-    """Return how the transaction's end is known."""
+def closing_badge(row: Transaction) -> SafeString:
+    """Return whether the transaction is open, or its end estimated or reported, as a badge."""
     closing = Closing(row.closing)
     title = EstimateCause(row.estimate_cause).label if row.estimate_cause else ""
     return badge(closing.label, CLOSING_KINDS[closing], title)
 
 
-def marks_of(marks: Iterable[str]) -> SafeString:
-    """Return the marks as badges, each explained where it is pointed at."""
+def mark_badges(marks: Iterable[str]) -> SafeString:
+    """Return the marks as badges, with their full text as tooltips."""
     known = [Mark(mark) for mark in marks]
     if not known:
         return NOTHING
-    shown = [badge(SHORT_MARKS[mark], UNSURE, mark.label) for mark in known]
-    return joined(shown)
+    return joined(badge(SHORT_MARKS[mark], UNSURE, mark.label) for mark in known)
 
 
-def now_of(row: Transaction) -> str:
+def running_values(row: Transaction) -> str:
     """Return power and state of charge of an open transaction."""
     if not row.is_open:
         return ""
-    words = [kw(row.power_w)] if row.power_w is not None else []
-    words += [percent(row.soc_percent)] if row.soc_percent is not None else []
-    return " · ".join(words)
+    values = [kw(row.power_w)] if row.power_w is not None else []
+    values += [percent(row.soc_percent)] if row.soc_percent is not None else []
+    return " · ".join(values)
 
 
 def reservation_badge(row: Reservation) -> SafeString:

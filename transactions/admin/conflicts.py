@@ -1,4 +1,4 @@
-"""Stop conflicts: what a second StopTransaction said differently."""
+"""Stop conflicts: later StopTransactions that differ from the one applied; read-only."""
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
@@ -13,7 +13,7 @@ from transactions.models import StopConflict
 @admin.register(StopConflict)
 class StopConflictAdmin(ReadOnlyAdmin):
     ordering = ("-pk",)
-    list_display = ("received", "of_transaction", "of_station", "applied", "said", "message")
+    list_display = ("received", "of_transaction", "of_station", "applied", "reported", "message")
     list_filter = (("received_at", PeriodFilter),)
     list_select_related = ("transaction__station",)
     search_fields = ("=transaction__transaction_id", "transaction__station__identity")
@@ -37,7 +37,7 @@ class StopConflictAdmin(ReadOnlyAdmin):
         return wh(conflict.transaction.meter_stop)
 
     @display(description="Said")
-    def said(self, conflict: StopConflict) -> str:
+    def reported(self, conflict: StopConflict) -> str:
         return str(conflict.payload.get("meterStop", ""))
 
     @display(description="Message")

@@ -1,4 +1,4 @@
-"""Orphans: messages about transactions whose id means nothing here, for staff to adopt or dismiss."""
+"""Unmatched messages (orphans): their transaction id matches no transaction; staff adopt or dismiss them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -16,10 +16,10 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
-from evcharging.back_office.confirmation import ReasonForm, ask
+from evcharging.back_office.confirmation import ReasonForm, confirm
 from evcharging.back_office.display import NEWS, UNSURE, at, badge, link, literal, wh, when
 from evcharging.back_office.filters import PeriodFilter
-from evcharging.back_office.model_admins import ReadOnlyAdmin
+from evcharging.back_office.model_admins import ActionsWhile, ReadOnlyAdmin
 from stations.admin.columns import of_station
 from transactions.admin.badges import ORPHAN_KINDS
 from transactions.models import OrphanKind, OrphanMessage, OrphanState, Transaction
@@ -28,7 +28,7 @@ from transactions.services.orphans import OrphanAlreadyResolved, OrphanDoesNotFi
 
 
 class StateFilter(DropdownFilter):
-    """Shows what waits, unless told otherwise: the list is an inbox."""
+    """Filters by state; by default only messages that wait for review are listed."""
 
     title = "state"
     parameter_name = "state"
@@ -43,7 +43,7 @@ class StateFilter(DropdownFilter):
 
 
 class AdoptForm(ReasonForm):
-    """Which transaction the message belongs to, and why."""
+    """The transaction to which the message belongs, and the reason."""
 
     transaction_id = forms.TypedChoiceField(label="Transaction", coerce=int, widget=UnfoldAdminRadioSelectWidget)
     field_order = ("transaction_id", "note")
@@ -56,18 +56,18 @@ class AdoptForm(ReasonForm):
 
 
 @admin.register(OrphanMessage)
-class OrphanMessageAdmin(ReadOnlyAdmin):
+class OrphanMessageAdmin(ActionsWhile, ReadOnlyAdmin):
     ordering = ("-received_at", "-pk")
     list_display = (
         "received",
         of_station,
-        "kind_word",
+        "kind_badge",
         "reference",
         "tag",
         "register",
         "count",
-        "condition",
-        "given_to",
+        "state_badge",
+        "of_transaction",
     )
     list_filter = (
         StateFilter,
@@ -103,7 +103,7 @@ class OrphanMessageAdmin(ReadOnlyAdmin):
         return when(orphan.received_at)
 
     @display(description="Kind", ordering="kind")
-    def kind_word(self, orphan: OrphanMessage) -> SafeString:
+    def kind_badge(self, orphan: OrphanMessage) -> SafeString:
         is_stop = orphan.kind == OrphanKind.STOP
         return badge(orphan.get_kind_display(), UNSURE if is_stop else NEWS)
 
@@ -120,26 +120,24 @@ class OrphanMessageAdmin(ReadOnlyAdmin):
         return wh(orphan.meter_stop)
 
     @display(description="State", ordering="state")
-    def condition(self, orphan: OrphanMessage) -> SafeString:
+    def state_badge(self, orphan: OrphanMessage) -> SafeString:
         return badge(orphan.get_state_display(), ORPHAN_KINDS[OrphanState(orphan.state)], orphan.resolution_note)
 
     @display(description="Transaction")
-    def given_to(self, orphan: OrphanMessage) -> SafeString:
+    def of_transaction(self, orphan: OrphanMessage) -> SafeString:
         return link(orphan.transaction)
 
     # Review
 
-    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
-        """Offer a review only to what waits for one."""
-        offered = super().get_actions_detail(request, object_id)
-        waiting = OrphanMessage.objects.filter(pk=object_id, state=OrphanState.WAITING)
-        return offered if offered and waiting.exists() else []
+    def actionable(self) -> QuerySet[OrphanMessage]:
+        return OrphanMessage.objects.filter(state=OrphanState.WAITING)
 
     @action(description="Adopt", icon="link", url_path="adopt", permissions=["resolve"])
     def adopt(self, request: HttpRequest, object_id: str) -> HttpResponse:
         orphan = get_object_or_404(OrphanMessage.objects.select_related("station"), pk=object_id)
         form = AdoptForm(request.POST or None, candidates=adoption_candidates(orphan))
-        if form.is_valid():
+
+        def act() -> None:
             try:
                 row = adopt_orphan(
                     orphan_id=orphan.pk,
@@ -152,21 +150,21 @@ class OrphanMessageAdmin(ReadOnlyAdmin):
                 form.add_error("transaction_id", ValidationError(f"It does not fit: {error}."))
             except OrphanAlreadyResolved as error:
                 self.message_user(request, f"Nothing was changed: {error}.", messages.ERROR)
-                return HttpResponseRedirect("../change/")
             else:
                 self.log_changes(request, [orphan], f"Adopted by transaction {row.transaction_id}.")
                 self.message_user(
                     request, f"Transaction {row.transaction_id} has adopted the message.", messages.SUCCESS
                 )
-                return HttpResponseRedirect("../change/")
+
         effect = (
             "It ends the transaction, as its own stop would have."
             if orphan.kind == OrphanKind.STOP
             else "Its samples join the transaction's."
         )
-        return ask(
+        return confirm(
             request,
             self,
+            act=act,
             obj=orphan,
             title="Which transaction does this message belong to?",
             explanation=f"{effect} Candidates are this station's transactions, the likeliest first.",
@@ -179,7 +177,8 @@ class OrphanMessageAdmin(ReadOnlyAdmin):
     def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:
         orphan = get_object_or_404(OrphanMessage.objects.select_related("station"), pk=object_id)
         form = ReasonForm(request.POST or None)
-        if form.is_valid():
+
+        def act() -> None:
             try:
                 dismiss_orphan(
                     orphan_id=orphan.pk,
@@ -192,10 +191,11 @@ class OrphanMessageAdmin(ReadOnlyAdmin):
             else:
                 self.log_changes(request, [orphan], "Dismissed.")
                 self.message_user(request, "The message is dismissed; it stays stored.", messages.SUCCESS)
-            return HttpResponseRedirect("../change/")
-        return ask(
+
+        return confirm(
             request,
             self,
+            act=act,
             obj=orphan,
             title="Dismiss this message?",
             explanation="It needs nothing more, and no transaction gets it. It stays stored.",
@@ -217,12 +217,12 @@ def _facts(orphan: OrphanMessage) -> list[tuple[str, Any]]:
 
 
 def _described(row: Transaction) -> str:
-    words = [
+    parts = [
         f"{row.transaction_id}",
         f"connector {row.connector.connector_id}",
         f"tag {row.id_tag or '–'}",
         f"{at(row.started_at)} → {'open' if row.stopped_at is None else at(row.stopped_at)}",
     ]
     if row.meter_start is not None:
-        words.append(f"from {row.meter_start:,} Wh")
-    return " · ".join(words)
+        parts.append(f"from {row.meter_start:,} Wh")
+    return " · ".join(parts)

@@ -1,8 +1,7 @@
 """Reservations in the back office: read-only; commands change them."""
 
-from typing import Any
-
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.safestring import SafeString
@@ -11,7 +10,7 @@ from unfold.decorators import action, display
 
 from evcharging.back_office.display import link, when
 from evcharging.back_office.filters import PeriodFilter
-from evcharging.back_office.model_admins import ReadOnlyAdmin
+from evcharging.back_office.model_admins import ActionsWhile, ReadOnlyAdmin
 from stations.admin.columns import of_station
 from stations.admin.operation_links import operation_url
 from stations.admin.permissions import CommandPermission
@@ -21,7 +20,7 @@ from transactions.operations import CancelReservation
 
 
 @admin.register(Reservation)
-class ReservationAdmin(CommandPermission, ReadOnlyAdmin):
+class ReservationAdmin(CommandPermission, ActionsWhile, ReadOnlyAdmin):
     ordering = ("-pk",)
     list_display = ("number", of_station, "connector_id", "id_tag", "until", "state", "used_by", "created_by")
     list_filter = (
@@ -36,10 +35,8 @@ class ReservationAdmin(CommandPermission, ReadOnlyAdmin):
     )  # fmt: skip
     actions_detail = ("cancel",)
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Offer to cancel only what is held."""
-        held = Reservation.objects.filter(pk=object_id, status__in=HELD).exists()
-        return super().get_actions_detail(request, object_id) if held else []
+    def actionable(self) -> QuerySet[Reservation]:
+        return Reservation.objects.filter(status__in=HELD)
 
     @action(description="Cancel it", icon="event_busy", url_path="cancel", permissions=["command"])
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:

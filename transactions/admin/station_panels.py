@@ -8,7 +8,7 @@ from evcharging.back_office.panels import Finding, PanelContent
 from stations.admin.station_list import STATION_FACTS
 from stations.admin.station_page import STATION_PAGE
 from stations.models import Station
-from transactions.admin.badges import marks_of, now_of, profile_badge, reservation_badge
+from transactions.admin.badges import mark_badges, profile_badge, reservation_badge, running_values
 from transactions.admin.charging_profiles import limits_of
 from transactions.models import OrphanMessage, OrphanState, ProfileStatus, Transaction
 from transactions.selectors import open_counts, stale_since
@@ -20,7 +20,7 @@ MAX_PROFILES = 16
 
 @STATION_PAGE.panel("charging_now", title="Charging now", model="transactions.transaction")
 def charging_now(request: HttpRequest, station: Station) -> PanelContent:
-    """The open transactions of a station."""
+    """Show the open transactions; those without messages for TX_STALE_H are findings."""
     rows = list(
         Transaction.objects.open()
         .filter(connector__station=station)
@@ -38,9 +38,9 @@ def charging_now(request: HttpRequest, station: Station) -> PanelContent:
                     literal(row.id_tag, 24),
                     when(row.started_at),
                     kwh(row.energy_wh),
-                    now_of(row),
+                    running_values(row),
                     ago(row.last_message_at),
-                    marks_of(row.marks),
+                    mark_badges(row.marks),
                 ]
                 for row in rows
             ],
@@ -61,7 +61,7 @@ def charging_now(request: HttpRequest, station: Station) -> PanelContent:
 
 @STATION_PAGE.panel("orphans", title="Orphaned messages", model="transactions.orphanmessage")
 def orphans(request: HttpRequest, station: Station) -> PanelContent:
-    """The station's messages that wait for review."""
+    """Show the unmatched messages that wait for review; they are a finding."""
     waiting = OrphanMessage.objects.filter(station=station, state=OrphanState.WAITING)
     latest = list(waiting.order_by("-received_at")[:LATEST])
     more = "or more " if len(latest) == LATEST else ""
@@ -88,7 +88,7 @@ def orphans(request: HttpRequest, station: Station) -> PanelContent:
 
 @STATION_PAGE.panel("reservations", title="Reservations", model="transactions.reservation")
 def reservations(request: HttpRequest, station: Station) -> PanelContent:
-    """The latest reservations of a station."""
+    """Show the latest reservations."""
     rows = [
         [link(row), row.connector_id, literal(row.id_tag, 24), when(row.expires_at), reservation_badge(row)]
         for row in station.reservations.order_by("-pk")[:LATEST_RESERVATIONS]
@@ -105,7 +105,7 @@ def reservations(request: HttpRequest, station: Station) -> PanelContent:
 
 @STATION_PAGE.panel("charging_profiles", title="Charging profiles", model="transactions.chargingprofile")
 def charging_profiles(request: HttpRequest, station: Station) -> PanelContent:
-    """The charging profiles that the station has, and what it said results from them."""
+    """Show the charging profiles that are set, and the latest composite schedule."""
     active = station.charging_profiles.filter(status__in=(ProfileStatus.ACTIVE, ProfileStatus.REQUESTED))
     rows = [
         [

@@ -10,7 +10,7 @@ from id_tags.admin.tag_list import TAG_FACTS
 from id_tags.admin.tag_page import TAG_PAGE
 from id_tags.models import IdTag
 from transactions import selectors
-from transactions.admin.badges import marks_of, state_of
+from transactions.admin.badges import closing_badge, mark_badges
 from transactions.models import Transaction
 
 LATEST = 10
@@ -35,8 +35,8 @@ def latest_transactions(request: HttpRequest, tag: IdTag) -> PanelContent:
                     when(row.started_at),
                     when(row.stopped_at),
                     kwh(row.energy_wh),
-                    state_of(row),
-                    marks_of(row.marks),
+                    closing_badge(row),
+                    mark_badges(row.marks),
                 ]
                 for row in rows
             ],

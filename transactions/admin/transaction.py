@@ -1,4 +1,4 @@
-"""Transactions: the list, and one transaction as a page; staff change nothing but an end that never came."""
+"""Transactions in the back office: read-only, but for stopping remotely, and closing one whose stop never came."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,15 +19,15 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import action, display
 
-from evcharging.back_office.confirmation import ReasonForm, ask
-from evcharging.back_office.display import BAD, badge, kwh, literal, unbroken, when
+from evcharging.back_office.confirmation import ReasonForm, confirm
+from evcharging.back_office.display import BAD, badge, kwh, literal, nowrap, when
 from evcharging.back_office.filters import PeriodFilter
-from evcharging.back_office.model_admins import ReadOnlyAdmin
+from evcharging.back_office.model_admins import ActionsWhile, ReadOnlyAdmin
 from evcharging.back_office.panels import PanelPage
 from stations.admin.columns import of_station
 from stations.admin.operation_links import operation_url
 from stations.admin.permissions import CommandPermission
-from transactions.admin.badges import marks_of, now_of, state_of
+from transactions.admin.badges import closing_badge, mark_badges, running_values
 from transactions.admin.transaction_page import TRANSACTION_PAGE
 from transactions.admin.transaction_panels import facts
 from transactions.models import Mark, Transaction
@@ -53,18 +53,18 @@ class MarkFilter(DropdownFilter):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(CommandPermission, PanelPage, ReadOnlyAdmin):
+class TransactionAdmin(CommandPermission, ActionsWhile, PanelPage, ReadOnlyAdmin):
     layout = TRANSACTION_PAGE
     ordering = ("-started_at", "-pk")
     list_display = (
-        "number", of_station, "outlet", "tag_text", "started", "stopped", "energy", "now", "state", "looks",
+        "number", of_station, "connector_number", "tag_text", "started", "stopped", "energy", "now", "state", "marked",
     )  # fmt: skip
     list_filter = (
         ("closing", ChoicesDropdownFilter), MarkFilter, ("accepted", BooleanRadioFilter),
         ("station", AutocompleteSelectFilter), ("tag", AutocompleteSelectFilter), ("started_at", PeriodFilter),
     )  # fmt: skip
     list_select_related = ("station", "connector")
-    search_fields = ("transaction_id",)  # what is searched is get_search_results' to say
+    search_fields = ("transaction_id",)  # makes Django show the box; get_search_results defines the search
     search_help_text = "Transaction id, tag or station"
     actions_detail = ("stop_remotely", "close")
     fieldsets = (
@@ -120,7 +120,7 @@ class TransactionAdmin(CommandPermission, PanelPage, ReadOnlyAdmin):
         return str(row.transaction_id)
 
     @display(description="Conn.", ordering="connector__connector_id")
-    def outlet(self, row: Transaction) -> int:
+    def connector_number(self, row: Transaction) -> int:
         return row.connector.connector_id
 
     @display(description="Tag", ordering="id_tag_folded")
@@ -140,19 +140,19 @@ class TransactionAdmin(CommandPermission, PanelPage, ReadOnlyAdmin):
 
     @display(description="Energy", ordering="energy_wh")
     def energy(self, row: Transaction) -> SafeString:
-        return unbroken(kwh(row.energy_wh))
+        return nowrap(kwh(row.energy_wh))
 
     @display(description="Now")
     def now(self, row: Transaction) -> SafeString:
-        return unbroken(now_of(row))
+        return nowrap(running_values(row))
 
     @display(description="State", ordering="closing")
     def state(self, row: Transaction) -> SafeString:
-        return state_of(row)
+        return closing_badge(row)
 
     @display(description="Marks")
-    def looks(self, row: Transaction) -> SafeString:
-        return marks_of(row.marks)
+    def marked(self, row: Transaction) -> SafeString:
+        return mark_badges(row.marks)
 
     # Stopping and closing
 
@@ -162,16 +162,19 @@ class TransactionAdmin(CommandPermission, PanelPage, ReadOnlyAdmin):
         url = operation_url(row.station_id, StopCharging, transaction_ref=str(row.transaction_id))
         return HttpResponseRedirect(url)
 
-    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
-        """Offer to stop or close only what is open."""
-        offered = super().get_actions_detail(request, object_id)
-        return offered if offered and Transaction.objects.open().filter(pk=object_id).exists() else []
+    def actionable(self) -> QuerySet[Transaction]:
+        return Transaction.objects.open()
 
     @action(description="Close transaction", icon="stop_circle", url_path="close", permissions=["close"])
     def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row = get_object_or_404(Transaction.objects.select_related("station"), pk=object_id)
         form = ReasonForm(request.POST or None)
-        if form.is_valid():
+        if not row.is_open and not form.is_valid():
+            text = f"Transaction {row.transaction_id} has ended already."
+            self.message_user(request, text, messages.ERROR)
+            return HttpResponseRedirect("../change/")
+
+        def act() -> None:
             try:
                 close_transaction(
                     pk=row.pk,
@@ -185,14 +188,11 @@ class TransactionAdmin(CommandPermission, PanelPage, ReadOnlyAdmin):
                 self.log_changes(request, [row], "Closed.")
                 text = f"Transaction {row.transaction_id} is closed as of its last reading, until its own stop comes."
                 self.message_user(request, text, messages.SUCCESS)
-            return HttpResponseRedirect("../change/")
-        if not row.is_open:
-            text = f"Transaction {row.transaction_id} has ended already."
-            self.message_user(request, text, messages.ERROR)
-            return HttpResponseRedirect("../change/")
-        return ask(
+
+        return confirm(
             request,
             self,
+            act=act,
             obj=row,
             title=f"Close transaction {row.transaction_id}?",
             explanation=(

@@ -1,4 +1,4 @@
-"""A transaction's page: what is known of it, and the messages that dispute it."""
+"""What transactions show on their own page."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from evcharging.back_office.display import ago, at, badge, between, kwh, link, literal, wh, when
 from evcharging.back_office.panels import Finding, PanelContent
-from transactions.admin.badges import ORPHAN_KINDS, marks_of, now_of, state_of
+from transactions.admin.badges import ORPHAN_KINDS, closing_badge, mark_badges, running_values
 from transactions.admin.transaction_page import TRANSACTION_PAGE
 from transactions.models import Closing, EstimateCause, Mark, OrphanState, Transaction
 from transactions.selectors import stale_since
@@ -16,7 +16,7 @@ MAX_ROWS = 20
 
 
 def facts(row: Transaction) -> list[tuple[str, Any]]:
-    """Return what a person asks about a transaction first."""
+    """Return (name, value) pairs: where, who, when, how much."""
     end = row.stopped_at or timezone.now()
     register = row.last_register_wh if row.meter_stop is None else row.meter_stop
     return [
@@ -34,7 +34,7 @@ def facts(row: Transaction) -> list[tuple[str, Any]]:
 
 @TRANSACTION_PAGE.panel("overview", template="admin/transactions/overview.html", model="transactions.transaction")
 def overview(request: HttpRequest, row: Transaction) -> PanelContent:
-    """State, marks, facts; the estimate beside the reported end where there are both."""
+    """Show state, marks and facts; the estimated end beside the reported one where there are both."""
     shown = facts(row)
     if row.started_by_command is not None:
         command = row.started_by_command
@@ -54,9 +54,9 @@ def overview(request: HttpRequest, row: Transaction) -> PanelContent:
         shown += [("Closed by", row.closed_by), ("Reason", row.close_note)]
     return PanelContent(
         {
-            "state": state_of(row),
-            "marks": marks_of(row.marks) if row.marks else "",
-            "now": now_of(row),
+            "state": closing_badge(row),
+            "marks": mark_badges(row.marks) if row.marks else "",
+            "now": running_values(row),
             "facts": shown,
         },
         findings(row),
@@ -64,7 +64,7 @@ def overview(request: HttpRequest, row: Transaction) -> PanelContent:
 
 
 def findings(row: Transaction) -> list[Finding]:
-    """Return what to know before billing it."""
+    """Return what to check before the transaction is billed."""
     found = []
     if not row.accepted:
         found.append(Finding("danger", f"The tag was refused: {row.id_tag_info.get('status', 'no status')}."))
@@ -86,7 +86,7 @@ def findings(row: Transaction) -> list[Finding]:
 
 @TRANSACTION_PAGE.panel("stop_conflicts", title="Stop conflicts", model="transactions.stopconflict")
 def conflicts(request: HttpRequest, row: Transaction) -> PanelContent:
-    """Stops that came later and said something else."""
+    """Show StopTransactions that differ from the one applied; they are a finding."""
     latest = list(row.stop_conflicts.order_by("-received_at")[:MAX_ROWS])
     return PanelContent(
         {
@@ -109,7 +109,7 @@ def conflicts(request: HttpRequest, row: Transaction) -> PanelContent:
 
 @TRANSACTION_PAGE.panel("orphans", title="Adopted messages", model="transactions.orphanmessage")
 def orphans(request: HttpRequest, row: Transaction) -> PanelContent:
-    """Messages without a usable id that were found to belong to it."""
+    """Show the unmatched messages that were adopted."""
     rows = [
         [
             link(orphan, at(orphan.received_at)),

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from meter.services.readings import MeterMessage, record_readings
 from stations.models import Station
-from tests.support.back_office import findings, messages, page, queries_grow, staff, words
+from tests.support.back_office import findings, messages, page, queries_grow, staff, table_rows
 from tests.support.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
 from transactions.models import StopConflict, Transaction
 from transactions.services.closing import close_stale
@@ -45,7 +45,7 @@ def test_changelist_runs_as_many_queries_for_2_rows_as_for_20(admin_client):
 def test_changelist_tells_what_a_transaction_is_like(admin_client):
     make_id_tag("TAG")
     row = finished(make_station("CP"))
-    assert words(page(admin_client, LIST)) == [
+    assert table_rows(page(admin_client, LIST)) == [
         [
             str(row.transaction_id), "CP", "1", "TAG", "2026-03-01 12:00:00", "2026-03-01 12:30:00", "5.000 kWh", "",
             "Reported", "",
@@ -64,7 +64,7 @@ def test_changelist_tells_what_an_open_transaction_does(admin_client):
     ]
     message = MeterMessage(station.pk, 1, 1, row.transaction_id, str(row.transaction_id), samples, NOON, None)
     record_readings(messages=[message])
-    assert words(page(admin_client, LIST))[0][6:9] == ["1.500 kWh", "7.20 kW · 55 %", "Open"]
+    assert table_rows(page(admin_client, LIST))[0][6:9] == ["1.500 kWh", "7.20 kW · 55 %", "Open"]
 
 
 def test_changelist_escapes_tags(admin_client):
@@ -101,14 +101,14 @@ def test_changelist_filters_and_searches(admin_client, query, found):
     close_stale(now=NOON + timedelta(days=2))
     begin(make_station("CP-7"), id_tag="refused", at=NOON + timedelta(hours=1))
     text = page(admin_client, f"{LIST}?{query}")
-    assert [cells[3].split()[0] for cells in words(text)] == found
+    assert [cells[3].split()[0] for cells in table_rows(text)] == found
 
 
 def test_changelist_finds_a_transaction_by_its_id(admin_client):
     rows = [begin() for _ in range(3)]
     number = rows[1].transaction_id
-    assert [cells[0] for cells in words(page(admin_client, f"{LIST}?q={number}"))] == [str(number)]
-    assert words(page(admin_client, f"{LIST}?q=99999999999999999999")) == []
+    assert [cells[0] for cells in table_rows(page(admin_client, f"{LIST}?q={number}"))] == [str(number)]
+    assert table_rows(page(admin_client, f"{LIST}?q=99999999999999999999")) == []
 
 
 def test_changelist_counts_no_further_than_it_must(admin_client, monkeypatch):

@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from meter.models import MeterValue
 from meter.services.readings import MeterMessage, record_readings
 from stations.models import Station
-from tests.support.back_office import findings, messages, page, queries_grow, staff, words
+from tests.support.back_office import findings, messages, page, queries_grow, staff, table_rows
 from tests.support.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
 from transactions.models import OrphanMessage, Transaction
 from transactions.services.orphans import adopt_orphan, dismiss_orphan
@@ -49,7 +49,7 @@ def test_changelist_shows_what_waits_unless_told_otherwise(admin_client):
     dismiss_orphan(orphan_id=orphans[0].pk, resolved_by="me", note="x", now=NOON)
 
     def shown(query: str) -> list[str]:
-        return [cells[3] for cells in words(page(admin_client, f"{LIST}{query}"))]
+        return [cells[3] for cells in table_rows(page(admin_client, f"{LIST}{query}"))]
 
     assert (shown(""), shown("?state=dismissed"), shown("?state=adopted")) == (["ref-1"], ["ref-0"], [])
     assert shown("?state=all") == ["ref-1", "ref-0"]

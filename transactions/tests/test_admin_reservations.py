@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from stations.models import Command, Station
-from tests.support.back_office import page, queries_grow, staff, words
+from tests.support.back_office import page, queries_grow, staff, table_rows
 from tests.support.commanding import answered, make_online_station, request
 from tests.support.factories import make_id_tag, make_station, start, transaction_of
 from transactions.models import ChargingProfile, CompositeSchedule, Reservation, Transaction
@@ -89,7 +89,7 @@ def test_reservations_show_how_they_stand(admin_client):
     row = transaction_of(start(make_station("A")))
     used = make_reservation(1, status="used", transaction=row)
     refused = make_reservation(2, status="refused", result_status="Occupied", id_tag=MARKUP)
-    found = words(page(admin_client, f"{LIST}reservation/"))
+    found = table_rows(page(admin_client, f"{LIST}reservation/"))
     assert [[cells[0], cells[1], cells[3], cells[5], cells[6]] for cells in found] == [
         [str(refused.reservation_id), "S2", MARKUP, "Refused: Occupied", ""],
         [str(used.reservation_id), "S1", "TAG", "Used", str(row.transaction_id)],
@@ -114,7 +114,7 @@ def test_rows_are_found(admin_client, path, found):
     make_profile(2, purpose="TxProfile")
     make_composite(1)
     make_composite(2)
-    assert [cells[1] for cells in words(page(admin_client, LIST + path))] == found
+    assert [cells[1] for cells in table_rows(page(admin_client, LIST + path))] == found
 
 
 def test_reservation_is_cancelled_from_its_page_while_it_is_held(admin_client):
@@ -129,7 +129,7 @@ def test_reservation_is_cancelled_from_its_page_while_it_is_held(admin_client):
 
 def test_schedules_are_told_in_a_line(admin_client):
     make_profile(1, status="active")
-    (cells,) = words(page(admin_client, f"{LIST}chargingprofile/"))
+    (cells,) = table_rows(page(admin_client, f"{LIST}chargingprofile/"))
     assert cells[6:] == ["21.4 A, from 1 h on 10 A", "Active"]
 
 
@@ -148,7 +148,7 @@ def test_schedules_are_told_in_a_line(admin_client):
 )
 def test_composite_schedule_may_hold_anything(admin_client, schedule, told):
     row = make_composite(schedule=schedule | {"unit": "W"})
-    (cells,) = words(page(admin_client, f"{LIST}compositeschedule/"))
+    (cells,) = table_rows(page(admin_client, f"{LIST}compositeschedule/"))
     assert cells[3] == told
     text = page(admin_client, f"/admin/stations/station/{row.station_id}/change/")
     assert MARKUP not in text

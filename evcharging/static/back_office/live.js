@@ -1,23 +1,23 @@
-// Pieces of a page that are still to change (data-live) are asked for again until the server leaves the mark out.
+// Polls data-live of an element and replaces the element by the answer, until an answer comes without data-live.
 "use strict";
 
-function watch(piece) {
-  const every = Number(piece.dataset.liveMs) || 1000;
+function poll(element) {
+  const interval = Number(element.dataset.liveMs) || 1000;
   setTimeout(async () => {
-    let next = piece;
+    let next = element;
     try {
-      const response = await fetch(piece.dataset.live, { credentials: "same-origin" });
+      const response = await fetch(element.dataset.live, { credentials: "same-origin" });
       if (response.ok && !response.redirected) {
         const template = document.createElement("template");
         template.innerHTML = await response.text();
         next = template.content.querySelector(".bo-live");
-        piece.replaceWith(next);
+        element.replaceWith(next);
       }
     } catch {
-      // The server restarts; the next try finds it again.
+      // The server is restarting: the next poll reaches it again.
     }
-    if (next.dataset.live) watch(next);
-  }, every);
+    if (next.dataset.live) poll(next);
+  }, interval);
 }
 
-document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-live]").forEach(watch));
+document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-live]").forEach(poll));
