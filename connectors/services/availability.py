@@ -11,7 +11,7 @@ from connectors.operations import ChangeAvailability, UnlockConnector
 from connectors.services.states import lock_connector
 from stations.models import Command
 from stations.services.commands import CommandRefused
-from stations.services.follow_ups import complete_follow_up
+from stations.services.expected_effects import complete_effect
 
 
 def check_connector_of_command(command: Command) -> None:
@@ -45,7 +45,7 @@ def want_availability(*, command: Command, now: datetime) -> None:
         rows = rows.filter(connector_id=connector_id)
     for row in rows.order_by("connector_id").select_for_update(no_key=True):
         if row.availability_command_id is not None and row.availability_command_id != command.pk:
-            complete_follow_up(
+            complete_effect(
                 command_id=row.availability_command_id, note="another change followed", now=now, is_done=False
             )
         row.wanted_availability, row.availability_command = wanted, command
@@ -68,4 +68,4 @@ def settle_availability(*, station_ids: Iterable[int], now: datetime) -> None:
         if not telling or not all(row.shows_wanted_availability for row in telling):
             continue
         Connector.objects.filter(pk__in=[row.pk for row in rows]).update(availability_command=None)
-        complete_follow_up(command_id=command_id, note=f"shown as {telling[-1].status}", now=now)
+        complete_effect(command_id=command_id, note=f"shown as {telling[-1].status}", now=now)

@@ -15,7 +15,7 @@ from meter.rollups.roll_up import roll_up
 from stations.selectors import stations_with_queue
 from stations.services.calls import tidy_commands
 from stations.services.configuration import greet_stations
-from stations.services.follow_ups import tidy_follow_ups
+from stations.services.expected_effects import give_up_effects
 from stations.services.refusals import forget_strangers
 from transactions.services.closing import close_stale
 from transactions.services.reservation_ends import expire_reservations
@@ -30,7 +30,7 @@ def advance_commands(*, gateway_channel: str, now: datetime) -> list[int]:
     if settings.OCPP_READ_CONFIGURATION:
         greet_stations(gateway_channel=gateway_channel, now=now)
     tidy_commands(now=now)
-    tidy_follow_ups(now=now)
+    give_up_effects(now=now)
     expire_reservations(now=now)
     return stations_with_queue(gateway_channel=gateway_channel)
 

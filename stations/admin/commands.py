@@ -39,13 +39,13 @@ from evcharging.back_office.panels import PanelContent, PanelLayout, PanelPage
 from stations.admin.columns import of_station
 from stations.admin.operation_links import operation_url
 from stations.admin.permissions import CommandPermission, may_command
-from stations.models import Command, CommandStatus, FollowUp, Station
+from stations.models import Command, CommandStatus, ExpectedEffect, Station
 from stations.operations import ChangeConfiguration, ReadConfiguration
 from stations.services.commands import CommandNotWaiting, cancel_command
 
 LATEST = 8
 LIVE_MS, FOLLOWING_MS = 700, 4000
-FOLLOW_UP_KINDS = {FollowUp.WAITING: NEWS, FollowUp.DONE: GOOD, FollowUp.FAILED: BAD}
+EFFECT_KINDS = {ExpectedEffect.WAITING: NEWS, ExpectedEffect.DONE: GOOD, ExpectedEffect.FAILED: BAD}
 COMMAND_PAGE = PanelLayout(wide=["outcome"])
 
 
@@ -61,23 +61,25 @@ def outcome_badge(command: Command) -> SafeString:
     return badge(code or command.get_status_display(), kind)
 
 
-def follow_up_badge(command: Command) -> SafeString:
+def effect_badge(command: Command) -> SafeString:
     """Return the expected effect of a command and whether it came, as a badge."""
-    if not command.follow_up:
+    if not command.expected_effect:
         return NOTHING
-    text = command.follow_up_note or command.get_follow_up_display()
-    return badge(text, FOLLOW_UP_KINDS[FollowUp(command.follow_up)])
+    text = command.effect_note or command.get_expected_effect_display()
+    return badge(text, EFFECT_KINDS[ExpectedEffect(command.expected_effect)])
 
 
 @COMMAND_PAGE.panel("outcome", template="admin/stations/outcome.html", model="stations.command")
 def outcome(request: HttpRequest, command: Command) -> PanelContent:
     """Show the outcome of a command; the page polls it until answer and effect are final."""
-    every = LIVE_MS if not command.has_ended else FOLLOWING_MS if command.follow_up == FollowUp.WAITING else 0
+    every = (
+        LIVE_MS if not command.has_ended else FOLLOWING_MS if command.expected_effect == ExpectedEffect.WAITING else 0
+    )
     error = command.error or {}
     facts: list[tuple[str, Any]] = [
         ("Outcome", outcome_badge(command)),
         ("Why", ": ".join(filter(None, [error.get("code"), error.get("description")]))),
-        ("What followed", follow_up_badge(command)),
+        ("What followed", effect_badge(command)),
         ("Station", link(command.station)),
         ("Requested", when(command.created_at)),
         ("Sent", when(command.sent_at)),
@@ -122,7 +124,7 @@ class CommandAdmin(CommandPermission, ActionsWhile, PanelPage, ReadOnlyAdmin):
     list_display = ("requested", of_station, "action", "result", "followed", "by", "reason")
     list_filter = (
         ("status", ChoicesDropdownFilter), ("station", AutocompleteSelectFilter), value_filter("action", "action"),
-        ("via", ChoicesDropdownFilter), ("follow_up", ChoicesDropdownFilter), ("created_at", PeriodFilter),
+        ("via", ChoicesDropdownFilter), ("expected_effect", ChoicesDropdownFilter), ("created_at", PeriodFilter),
     )  # fmt: skip
     list_select_related = ("station",)
     search_fields = ("station__identity", "station__name", "action", "requested_by")
@@ -136,7 +138,7 @@ class CommandAdmin(CommandPermission, ActionsWhile, PanelPage, ReadOnlyAdmin):
                 "fields": (
                     "id", "number", "station", "action", "status", "succeeded", "result_status", "requested_by", "via",
                     "reason", "waits", "resends", "allows_invalid", "timeout_s", "attempts", "created_at",
-                    "expires_at", "sent_at", "answered_at", "follow_up", "follow_up_at", "follow_up_note",
+                    "expires_at", "sent_at", "answered_at", "expected_effect", "effect_at", "effect_note",
                 ),
             },
         ),
@@ -178,9 +180,9 @@ class CommandAdmin(CommandPermission, ActionsWhile, PanelPage, ReadOnlyAdmin):
     def result(self, command: Command) -> SafeString:
         return outcome_badge(command)
 
-    @display(description="What followed", ordering="follow_up")
+    @display(description="What followed", ordering="expected_effect")
     def followed(self, command: Command) -> SafeString:
-        return follow_up_badge(command)
+        return effect_badge(command)
 
     @display(description="By", ordering="requested_by")
     def by(self, command: Command) -> str:
@@ -193,7 +195,7 @@ def commands_of(request: HttpRequest, station: Station) -> PanelContent:
         [
             link(command, at(command.created_at)),
             command.action,
-            joined([outcome_badge(command), follow_up_badge(command)]),
+            joined([outcome_badge(command), effect_badge(command)]),
             command.requested_by,
         ]
         for command in station.commands.order_by("-number")[:LATEST]

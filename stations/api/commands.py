@@ -17,10 +17,10 @@ from evcharging.api.clients import username_of
 from evcharging.api.filters import PeriodFilterSet, TextFilter, TrueOrFalseFilter
 from evcharging.api.models import Scope
 from evcharging.api.problems import Conflict, InvalidParameters, found
-from evcharging.api.serializers import KnownMembersOnly, RowSerializer, TextField, TrueOrFalseField
+from evcharging.api.serializers import InstantField, KnownMembersOnly, RowSerializer, TextField, TrueOrFalseField
 from evcharging.api.views import ListViewSet, ReadViewSet, valid
 from stations.api.filters import StationFilter
-from stations.models import Command, CommandStatus, CommandVia, Station
+from stations.models import Command, CommandStatus, CommandVia, ExpectedEffect, Station
 from stations.operations import BadArguments, Operation, RawFrame, read_operation
 from stations.selectors import wait_until_ended
 from stations.services.commands import (
@@ -104,6 +104,11 @@ class CommandSerializer(RowSerializer):
 
     station = serializers.CharField(source="station.identity")
     batch = serializers.UUIDField(source="batch_id", allow_null=True)
+    follow_up = serializers.ChoiceField(
+        source="expected_effect", choices=ExpectedEffect.choices, help_text="Whether what it is to lead to has come."
+    )
+    follow_up_note = serializers.CharField(source="effect_note")
+    follow_up_at = InstantField(source="effect_at", allow_null=True)  # type: ignore[call-arg]
 
     class Meta:
         model = Command

@@ -7,7 +7,7 @@ from stations.models.commands import (
     CommandBatchItem,
     CommandStatus,
     CommandVia,
-    FollowUp,
+    ExpectedEffect,
 )
 from stations.models.configuration import ConfigurationKey
 from stations.models.records import (
@@ -39,7 +39,7 @@ __all__ = [
     "CommandVia",
     "ConfigurationKey",
     "Deviation",
-    "FollowUp",
+    "ExpectedEffect",
     "IdTagTransform",
     "Notice",
     "NoticeKind",

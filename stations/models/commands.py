@@ -38,7 +38,7 @@ class CommandStatus(models.TextChoices):
 UNFINISHED = (CommandStatus.QUEUED, CommandStatus.SENT)
 
 
-class FollowUp(models.TextChoices):
+class ExpectedEffect(models.TextChoices):
     """What an accepted command is to lead to: the station back after a reset, a transaction after a remote start …"""
 
     NONE = "", "Nothing"
@@ -169,10 +169,10 @@ class Command(models.Model):
     answered_at = models.DateTimeField(null=True, help_text="When it ended.")
     attempts = models.PositiveIntegerField(default=0, editable=False)
 
-    follow_up = models.CharField(max_length=7, choices=FollowUp, blank=True, default=FollowUp.NONE)
-    follow_up_due_at = models.DateTimeField(null=True, editable=False)
-    follow_up_at = models.DateTimeField(null=True)
-    follow_up_note = models.CharField(max_length=200, blank=True)
+    expected_effect = models.CharField(max_length=7, choices=ExpectedEffect, blank=True, default=ExpectedEffect.NONE)
+    effect_due_at = models.DateTimeField(null=True, editable=False)
+    effect_at = models.DateTimeField(null=True)
+    effect_note = models.CharField(max_length=200, blank=True)
     progress = models.JSONField(default=list, help_text="What the station told meanwhile: [time, word] pairs.")
 
     objects = CommandQuerySet.as_manager()
@@ -189,10 +189,12 @@ class Command(models.Model):
             models.Index(fields=["expires_at"], condition=Q(status="queued"), name="stations_command_expiring"),
             models.Index(fields=["answer_due_at"], condition=Q(status="sent"), name="stations_command_due"),
             models.Index(
-                fields=["station", "operation"], condition=Q(follow_up="waiting"), name="stations_command_awaited"
+                fields=["station", "operation"],
+                condition=Q(expected_effect="waiting"),
+                name="stations_command_awaited",
             ),
             models.Index(
-                fields=["follow_up_due_at"], condition=Q(follow_up="waiting"), name="stations_command_follow_due"
+                fields=["effect_due_at"], condition=Q(expected_effect="waiting"), name="stations_command_follow_due"
             ),
         ]
 

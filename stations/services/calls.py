@@ -13,11 +13,11 @@ from django.db import connection, transaction
 
 from evcharging.events import publish
 from stations.dialects import Frame, dialect_of
-from stations.models import Command, CommandStatus, FollowUp
+from stations.models import Command, CommandStatus, ExpectedEffect
 from stations.operations import OPERATIONS, BadArguments, Operation, RawFrame, read_operation
 from stations.secrets import unseal
 from stations.services.commands import end_command
-from stations.services.follow_ups import end_follow_ups
+from stations.services.expected_effects import complete_resets
 from stations.signals import commands_queued
 
 logger = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def claim_commands(*, claims: Sequence[Claim]) -> list[ClaimedCommand | None]:
         cursor.execute(_SETTLE, [stations, epochs])
         lost = [pk for (pk,) in cursor.fetchall()]
     end_unanswered(command_ids=lost, error=CONNECTION_LOST, now=now)
-    end_follow_ups(epochs=dict(zip(stations, epochs, strict=True)), now=now)
+    complete_resets(epochs=dict(zip(stations, epochs, strict=True)), now=now)
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, [stations, epochs, [claim.now for claim in claims], settings.OCPP_CALL_TIMEOUT_S])
         found = {row[0]: _claimed(row[1:]) for row in cursor.fetchall()}
@@ -176,8 +176,8 @@ def _record(command: Command, outcome: CallOutcome) -> None:
         command.verdict, succeeded, command.result = reading
     kind = OPERATIONS.get(command.operation)
     if succeeded and kind is not None and kind.effect_within_s:
-        command.follow_up = FollowUp.WAITING
-        command.follow_up_due_at = outcome.now + timedelta(seconds=kind.effect_within_s)
+        command.expected_effect = ExpectedEffect.WAITING
+        command.effect_due_at = outcome.now + timedelta(seconds=kind.effect_within_s)
     end_command(command, status=outcome.status, now=outcome.now, succeeded=succeeded, error=outcome.error)
 
 

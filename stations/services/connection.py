@@ -319,7 +319,7 @@ _TAKE_OVER_SQL = """
         EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.status = 'queued')
         OR EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.status = 'sent')
         OR EXISTS (SELECT 1 FROM stations_command c WHERE c.station_id = s.id AND c.operation = 'reset'
-                   AND c.follow_up = 'waiting')
+                   AND c.expected_effect = 'waiting')
 """
 
 

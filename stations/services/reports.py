@@ -16,7 +16,7 @@ from evcharging.db.prepared import columns, run_prepared
 from stations.models import Boot, CertificateRequest, Deviation, Notice, NoticeKind, RegistrationStatus, Station
 from stations.operations import Reset
 from stations.services.configuration import settle_pending_values, stations_with_pending_values
-from stations.services.follow_ups import PROGRESS_OF, note_boot, note_progress, stations_awaiting
+from stations.services.expected_effects import PROGRESS_OF, note_boot, note_progress, stations_awaiting
 from stations.types import BootReport
 
 BOOT_ROW_AT_MOST_EVERY = timedelta(minutes=1)

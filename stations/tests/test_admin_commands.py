@@ -165,12 +165,12 @@ def test_page_asks_again_until_the_outcome_is_there(admin_client):
     assert live in page(admin_client, fragment)
     Command.objects.filter(pk=command.pk).update(
         status="answered", succeeded=True, result_status="Accepted", response={"status": "Accepted"},
-        follow_up="waiting", answered_at=timezone.now(),
+        expected_effect="waiting", answered_at=timezone.now(),
     )  # fmt: skip
     text = page(admin_client, fragment)
     assert live in text
     assert "Accepted" in text
-    Command.objects.filter(pk=command.pk).update(follow_up="done", follow_up_note="back after 12 s")
+    Command.objects.filter(pk=command.pk).update(expected_effect="done", effect_note="back after 12 s")
     text = page(admin_client, fragment)
     assert "data-live" not in text
     assert "back after 12 s" in text

@@ -162,12 +162,12 @@ def test_error_and_silence_and_a_late_answer(
     charger.receive()
     charger.send(json.dumps([4, str(refused.pk), "NotSupported", "not here", {}]))
     row = ended(refused)
-    assert (row.status, row.succeeded, row.follow_up) == ("call_error", False, "")
+    assert (row.status, row.succeeded, row.expected_effect) == ("call_error", False, "")
     assert row.error == {"code": "NotSupported", "description": "not here"}
     silent = request(station, action, payload, timeout_s=0.3)
     charger.receive()
     row = ended(silent)
-    assert (row.status, row.succeeded, row.follow_up) == ("timed_out", False, "")
+    assert (row.status, row.succeeded, row.expected_effect) == ("timed_out", False, "")
     late = {**ANSWERS.get(action, {}), **({"status": words_of(action)[0]} if words_of(action)[0] else {})}
     charger.send(json.dumps([3, str(silent.pk), late]))
     until(lambda: Command.objects.get(pk=silent.pk).late_answer, late)
@@ -178,9 +178,9 @@ def test_error_and_silence_and_a_late_answer(
 # --- What follows
 
 
-def follow_up(command: Command) -> tuple[str, str]:
+def effect_of(command: Command) -> tuple[str, str]:
     row = Command.objects.get(pk=command.pk)
-    return row.follow_up, row.follow_up_note
+    return row.expected_effect, row.effect_note
 
 
 @pytest.mark.parametrize(("kind", "reason"), [("Hard", "HardReset"), ("Soft", "SoftReset")])
@@ -194,11 +194,11 @@ def test_reset_is_complete_when_the_station_is_back(
     command = request(station, "Reset", {"type": kind})
     answer(charger, command, {"status": "Accepted"})
     assert ended(command).succeeded
-    assert follow_up(command) == ("waiting", "")
+    assert effect_of(command) == ("waiting", "")
     charger.close()
     back = plug(station)
     back.boot()
-    until(lambda: follow_up(command)[0], "done")
+    until(lambda: effect_of(command)[0], "done")
     back.result("StopTransaction", stop(transaction_id, reason=reason))
     assert station.transactions.get().stop_reason == reason
 
@@ -210,7 +210,7 @@ def test_station_that_is_back_without_a_boot_has_been_reset_too(plug: Plug, stat
     assert ended(command).succeeded
     charger.close()
     plug(station)
-    until(lambda: follow_up(command)[0], "done")
+    until(lambda: effect_of(command)[0], "done")
 
 
 @pytest.mark.parametrize(
@@ -240,13 +240,13 @@ def test_progress_stands_on_the_command(
     command = request(station, action, payload)
     succeeding = {"status": "Accepted"} if words_of(action)[0] else {}
     answer(charger, command, succeeding)
-    assert ended(command).follow_up == "waiting"
+    assert ended(command).expected_effect == "waiting"
     request_id = {"requestId": payload["requestId"]} if "requestId" in payload else {}
     for word in words:
         assert charger.result(notification, {"status": word, **request_id}) == {}
     row = Command.objects.get(pk=command.pk)
     assert [word for _, word in row.progress] == words
-    assert (row.follow_up, row.follow_up_note) == (end, words[-1])
+    assert (row.expected_effect, row.effect_note) == (end, words[-1])
 
 
 @pytest.mark.parametrize("connector_id", [0, 1])
@@ -257,18 +257,18 @@ def test_availability_is_done_when_the_status_shows_it(charger: Charger, station
     command = request(station, "ChangeAvailability", {"connectorId": connector_id, "type": "Inoperative"})
     answer(charger, command, {"status": "Accepted"})
     ended(command)
-    assert follow_up(command)[0] == "waiting"
+    assert effect_of(command)[0] == "waiting"
     charger.result("StatusNotification", status(1, "Unavailable"))
-    assert follow_up(command)[0] == ("done" if connector_id else "waiting")
+    assert effect_of(command)[0] == ("done" if connector_id else "waiting")
     if not connector_id:
         charger.result("StatusNotification", status(2, "Unavailable"))
-        assert follow_up(command) == ("done", "shown as Unavailable")
+        assert effect_of(command) == ("done", "shown as Unavailable")
     again = request(station, "ChangeAvailability", {"connectorId": connector_id, "type": "Operative"})
     answer(charger, again, {"status": "Accepted"})
     ended(again)
     for number in (1, 2):
         charger.result("StatusNotification", status(number, "Available"))
-    assert follow_up(again) == ("done", "shown as Available")
+    assert effect_of(again) == ("done", "shown as Available")
 
 
 def test_scheduled_availability_stays_pending_until_the_status_shows_it(
@@ -279,12 +279,12 @@ def test_scheduled_availability_stays_pending_until_the_status_shows_it(
     command = request(station, "ChangeAvailability", {"connectorId": 1, "type": "Inoperative"})
     answer(charger, command, {"status": "Scheduled"})
     row = ended(command)
-    assert (row.succeeded, row.follow_up) == (True, "waiting")
+    assert (row.succeeded, row.expected_effect) == (True, "waiting")
     connector = Connector.objects.get(station=station, connector_id=1)
     assert (connector.wanted_availability, connector.availability_command_id) == ("Inoperative", command.pk)
     charger.result("StopTransaction", stop(transaction_id))
     charger.result("StatusNotification", status(1, "Unavailable"))
-    assert follow_up(command) == ("done", "shown as Unavailable")
+    assert effect_of(command) == ("done", "shown as Unavailable")
     connector.refresh_from_db()
     assert connector.availability_command_id is None
 
@@ -293,7 +293,7 @@ def test_availability_that_is_already_so_is_done_at_once(charger: Charger, stati
     charger.result("StatusNotification", status(1, "Unavailable"))
     command = request(station, "ChangeAvailability", {"connectorId": 1, "type": "Inoperative"})
     answer(charger, command, {"status": "Accepted"})
-    until(lambda: follow_up(command), ("done", "shown as Unavailable"))
+    until(lambda: effect_of(command), ("done", "shown as Unavailable"))
 
 
 @pytest.mark.parametrize("word", ["Unlocked", "UnlockFailed", "NotSupported"])

@@ -10,7 +10,7 @@ import pytest
 from id_tags.models import IdTag
 from stations.models import Command, Station
 from stations.services.commands import CommandRefused
-from stations.services.follow_ups import tidy_follow_ups
+from stations.services.expected_effects import give_up_effects
 from stations.types import Origin
 from tests.support.charger import Charger
 from tests.support.commanding import draft_of, request_frame
@@ -53,9 +53,9 @@ def accept(charger: Charger, command: Command, word: str = "Accepted") -> Comman
     return Command.objects.get(pk=command.pk)
 
 
-def follow_up(command: Command) -> tuple[str, str]:
+def effect_of(command: Command) -> tuple[str, str]:
     row = Command.objects.get(pk=command.pk)
-    return row.follow_up, row.follow_up_note
+    return row.expected_effect, row.effect_note
 
 
 @pytest.mark.parametrize("connector_id", [1, None])
@@ -64,11 +64,11 @@ def test_remote_start_is_linked_to_the_transaction_it_leads_to(
 ) -> None:
     charger.result("StatusNotification", status(1, "Preparing"))
     command = remote_start(station, tag.id_tag, connector_id)
-    assert accept(charger, command).follow_up == "waiting"
+    assert accept(charger, command).expected_effect == "waiting"
     assert charger.result("Authorize", {"idTag": tag.id_tag})["idTagInfo"]["status"] == "Accepted"
     payload = start(tag.id_tag)
     transaction_id = charger.result("StartTransaction", payload)["transactionId"]
-    assert follow_up(command) == ("done", f"transaction {transaction_id}")
+    assert effect_of(command) == ("done", f"transaction {transaction_id}")
     assert Transaction.objects.get(transaction_id=transaction_id).started_by_command_id == command.pk
     assert charger.result("StartTransaction", payload)["transactionId"] == transaction_id
     assert Transaction.objects.filter(started_by_command=command).count() == 1
@@ -79,7 +79,7 @@ def test_start_that_is_quicker_than_the_answer_is_linked_too(charger: Charger, s
     frame = charger.receive()
     transaction_id = charger.result("StartTransaction", start(tag.id_tag))["transactionId"]
     charger.send(json.dumps([3, frame[1], {"status": "Accepted"}]))
-    until(lambda: follow_up(command), ("done", f"transaction {transaction_id}"))
+    until(lambda: effect_of(command), ("done", f"transaction {transaction_id}"))
     assert Transaction.objects.get(transaction_id=transaction_id).started_by_command_id == command.pk
 
 
@@ -91,20 +91,20 @@ def test_start_of_another_tag_or_connector_is_not_what_was_asked_for(
     accept(charger, command)
     charger.result("StartTransaction", start(other.id_tag, connector_id=2))
     charger.result("StartTransaction", start(tag.id_tag, connector_id=3))
-    assert follow_up(command) == ("waiting", "")
+    assert effect_of(command) == ("waiting", "")
     assert Transaction.objects.filter(station=station, started_by_command__isnull=False).count() == 0
 
 
 def test_remote_start_that_nothing_follows_says_so(charger: Charger, station: Station, tag: IdTag) -> None:
     command = remote_start(station, tag.id_tag)
     accept(charger, command)
-    tidy_follow_ups(now=datetime.now(UTC) + timedelta(seconds=301))
-    assert follow_up(command) == ("failed", "no transaction followed")
+    give_up_effects(now=datetime.now(UTC) + timedelta(seconds=301))
+    assert effect_of(command) == ("failed", "no transaction followed")
 
 
 def test_remote_start_that_is_rejected_awaits_nothing(charger: Charger, station: Station, tag: IdTag) -> None:
     row = accept(charger, remote_start(station, tag.id_tag), "Rejected")
-    assert (row.succeeded, row.result_status, row.follow_up) == (False, "Rejected", "")
+    assert (row.succeeded, row.result_status, row.expected_effect) == (False, "Rejected", "")
 
 
 def test_remote_start_with_an_error_or_too_late_an_answer_awaits_nothing(
@@ -121,7 +121,7 @@ def test_remote_start_with_an_error_or_too_late_an_answer_awaits_nothing(
     charger.send(json.dumps([3, str(late.pk), {"status": "Accepted"}]))
     until(lambda: Command.objects.get(pk=late.pk).late_answer, {"status": "Accepted"})
     charger.result("StartTransaction", start(tag.id_tag))
-    assert [follow_up(refused), follow_up(late)] == [("", ""), ("", "")]
+    assert [effect_of(refused), effect_of(late)] == [("", ""), ("", "")]
     assert Transaction.objects.get(station=station).started_by_command is None
 
 
@@ -133,7 +133,7 @@ def test_answer_and_start_in_one_go_are_joined(charger: Charger, station: Statio
         frame = charger.receive()
         charger.send(json.dumps([3, frame[1], {"status": "Accepted"}]))
         transaction_id = charger.result("StartTransaction", start(tag.id_tag, connector_id=number))["transactionId"]
-        until(lambda: follow_up(command), ("done", f"transaction {transaction_id}"))  # noqa: B023 - used at once
+        until(lambda: effect_of(command), ("done", f"transaction {transaction_id}"))  # noqa: B023 - used at once
 
 
 @pytest.mark.parametrize("word", ["Blocked", "Expired", "Invalid", "unknown"])
@@ -162,7 +162,7 @@ def test_remote_start_with_a_profile_sends_it_exactly(charger: Charger, station:
     assert command.payload["chargingProfile"] == PROFILE
     charger.send(json.dumps([3, str(command.pk), {"status": "Accepted"}]))
     transaction_id = charger.result("StartTransaction", start(tag.id_tag))["transactionId"]
-    until(lambda: follow_up(command), ("done", f"transaction {transaction_id}"))
+    until(lambda: effect_of(command), ("done", f"transaction {transaction_id}"))
     profile = ChargingProfile.objects.get(transaction__transaction_id=transaction_id)
     assert (profile.status, profile.charging_profile_id) == ("active", 3)
     charger.result("StopTransaction", stop(transaction_id, reason="Remote"))
@@ -192,9 +192,9 @@ def test_remote_stop_is_done_when_the_transaction_is_stopped(charger: Charger, s
     row = Transaction.objects.get(transaction_id=transaction_id)
     command = request_remote_stop(pk=row.pk, origin=Origin("anna", "shell", datetime.now(UTC)))
     assert command.payload == {"transactionId": transaction_id}
-    assert accept(charger, command).follow_up == "waiting"
+    assert accept(charger, command).expected_effect == "waiting"
     charger.result("StopTransaction", stop(transaction_id, reason="Remote"))
-    until(lambda: follow_up(command), ("done", f"transaction {transaction_id} has ended"))
+    until(lambda: effect_of(command), ("done", f"transaction {transaction_id} has ended"))
     with pytest.raises(CommandRefused):
         request_remote_stop(pk=row.pk, origin=Origin("anna", "shell", datetime.now(UTC)))
 
@@ -206,7 +206,7 @@ def test_stop_that_is_quicker_than_the_answer_completes_it_too(charger: Charger,
     frame = charger.receive()
     charger.result("StopTransaction", stop(transaction_id, reason="Remote"))
     charger.send(json.dumps([3, frame[1], {"status": "Accepted"}]))
-    until(lambda: follow_up(command)[0], "done")
+    until(lambda: effect_of(command)[0], "done")
 
 
 def test_remote_stop_that_is_rejected(charger: Charger, station: Station, tag: IdTag) -> None:
@@ -215,7 +215,7 @@ def test_remote_stop_that_is_rejected(charger: Charger, station: Station, tag: I
     row = Transaction.objects.get(transaction_id=transaction_id)
     command = request_remote_stop(pk=row.pk, origin=Origin("anna", "shell", datetime.now(UTC)))
     ended = accept(charger, command, "Rejected")
-    assert (ended.succeeded, ended.follow_up) == (False, "")
+    assert (ended.succeeded, ended.expected_effect) == (False, "")
     row.refresh_from_db()
     assert row.is_open
 

@@ -9,9 +9,9 @@ from django.db.models import Q
 from connectors.models import Connector, ConnectorStatus
 from id_tags.models import fold_id_tag
 from id_tags.selectors import authorize
-from stations.models import Command, CommandStatus, FollowUp
+from stations.models import Command, CommandStatus, ExpectedEffect
 from stations.services.commands import CommandRefused, request_command
-from stations.services.follow_ups import complete_follow_up, stations_awaiting
+from stations.services.expected_effects import complete_effect, stations_awaiting
 from stations.types import Origin
 from transactions.charging_rules import BadProfile, check_remote_start_profile
 from transactions.models import Closing, EstimateCause, Transaction
@@ -129,7 +129,7 @@ def _link(pk: int, station_id: int, now: datetime) -> bool:
         if is_there and fold_id_tag(said.id_tag) == row.id_tag_folded:
             Transaction.objects.filter(pk=pk).update(started_by_command=command)
             keep_started_profile(command=command, transaction=row, now=now)
-            complete_follow_up(command_id=command.pk, note=f"transaction {row.transaction_id}", now=now)
+            complete_effect(command_id=command.pk, note=f"transaction {row.transaction_id}", now=now)
             return True
     return False
 
@@ -142,7 +142,7 @@ def _awaited(station_id: int, operation: str) -> list[Command]:
     """
     commands = Command.objects.filter(station_id=station_id, operation=operation).select_for_update(no_key=True)
     list(commands.filter(status=CommandStatus.SENT))
-    return list(commands.filter(follow_up=FollowUp.WAITING).order_by("number"))
+    return list(commands.filter(expected_effect=ExpectedEffect.WAITING).order_by("number"))
 
 
 def complete_stops(*, stopped: Sequence[Stopped], now: datetime) -> None:
@@ -181,4 +181,4 @@ def _is_stopped(station_id: int, ref: str) -> bool:
 
 
 def _complete_stop(command: Command, ref: str, now: datetime) -> None:
-    complete_follow_up(command_id=command.pk, note=f"transaction {ref} has ended", now=now)
+    complete_effect(command_id=command.pk, note=f"transaction {ref} has ended", now=now)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from connectors.models import Connector
 from stations.models import Command, ConfigurationKey, Station
 from stations.services.commands import CommandRefused
-from stations.services.follow_ups import tidy_follow_ups
+from stations.services.expected_effects import give_up_effects
 from stations.types import Origin
 from tests.support.commanding import (
     answer,
@@ -85,9 +85,9 @@ def remote_stop(row: Transaction) -> Command:
     return request_remote_stop(pk=row.pk, origin=Origin("anna", "shell", timezone.now()))
 
 
-def follow_up(command: Command) -> tuple[str, str]:
+def effect_of(command: Command) -> tuple[str, str]:
     command.refresh_from_db()
-    return command.follow_up, command.follow_up_note
+    return command.expected_effect, command.effect_note
 
 
 # Remote start
@@ -98,7 +98,7 @@ def test_start_is_joined_with_the_remote_start_that_led_to_it(station, started, 
     command = answered(remote_start(station, connector_id, id_tag="tag"))
     row = started()
     assert row.started_by_command == command
-    assert follow_up(command) == ("done", f"transaction {row.transaction_id}")
+    assert effect_of(command) == ("done", f"transaction {row.transaction_id}")
 
 
 def test_start_repeated_is_joined_once(station, started):
@@ -107,8 +107,8 @@ def test_start_repeated_is_joined_once(station, started):
     row = started(at=at)
     assert started(at=at) == row
     assert not link_started(started=[Started(row.pk, station.pk, at)])
-    assert follow_up(first)[0] == "done"
-    assert follow_up(second) == ("waiting", "")
+    assert effect_of(first)[0] == "done"
+    assert effect_of(second) == ("waiting", "")
 
 
 def test_starts_are_joined_with_the_oldest_remote_start_first(station, started):
@@ -117,7 +117,7 @@ def test_starts_are_joined_with_the_oldest_remote_start_first(station, started):
     commands.insert(0, answered(remote_start(station, None, id_tag="OTHER")))
     rows = [started(connector_id=1), started(connector_id=2)]
     assert [row.started_by_command for row in rows] == commands[1:]
-    assert follow_up(commands[0]) == ("waiting", "")
+    assert effect_of(commands[0]) == ("waiting", "")
 
 
 def test_start_before_the_answer_is_joined_when_that_comes(station, started):
@@ -128,7 +128,7 @@ def test_start_before_the_answer_is_joined_when_that_comes(station, started):
     answer(command)
     row.refresh_from_db()
     assert row.started_by_command == command
-    assert follow_up(command) == ("done", f"transaction {row.transaction_id}")
+    assert effect_of(command) == ("done", f"transaction {row.transaction_id}")
 
 
 def test_start_before_an_answer_of_a_slow_station_is_joined(station, started):
@@ -147,7 +147,7 @@ def test_start_from_before_the_command_is_not_what_it_led_to(station, started):
     command = answered(remote_start(station, None))
     row.refresh_from_db()
     assert row.started_by_command is None
-    assert follow_up(command) == ("waiting", "")
+    assert effect_of(command) == ("waiting", "")
 
 
 def test_start_with_a_connector_that_only_we_name_is_joined(station, started):
@@ -168,7 +168,7 @@ def test_start_that_is_superseded_already_is_not_joined(station, started):
     started()
     old = started(id_tag="OTHER", at=timezone.now() - timedelta(hours=3))
     assert (old.estimate_cause, old.started_by_command) == ("superseded", None)
-    assert follow_up(command) == ("waiting", "")
+    assert effect_of(command) == ("waiting", "")
 
 
 @pytest.mark.parametrize("word", ["Rejected", "no answer", "error"])
@@ -177,13 +177,13 @@ def test_remote_start_that_was_not_accepted_leads_to_nothing(station, started, w
     ended = {"no answer": unanswered, "error": failed}.get(word)
     command = answered(command, word) if ended is None else ended(command)
     row = started()
-    assert (row.started_by_command, command.follow_up) == (None, "")
+    assert (row.started_by_command, command.expected_effect) == (None, "")
 
 
 def test_remote_start_that_nothing_follows_is_given_up(station, started):
     command = answered(remote_start(station))
-    tidy_follow_ups(now=timezone.now() + timedelta(seconds=301))
-    assert follow_up(command) == ("failed", "no transaction followed")
+    give_up_effects(now=timezone.now() + timedelta(seconds=301))
+    assert effect_of(command) == ("failed", "no transaction followed")
     assert started().started_by_command is None
 
 
@@ -191,7 +191,7 @@ def test_remote_start_without_a_tag_that_staff_insisted_on_disturbs_no_other(sta
     odd = answered(request(station, "RemoteStartTransaction", {"connectorId": 1}, allows_invalid=True))
     command = answered(remote_start(station))
     assert started().started_by_command == command
-    assert follow_up(odd) == ("waiting", "")
+    assert effect_of(odd) == ("waiting", "")
 
 
 @pytest.mark.parametrize("connector_id", [0, -1, 2**31])
@@ -259,9 +259,9 @@ def test_remote_starts_profile_is_held_to_what_the_station_can_do(station):
 def test_remote_stop_is_done_when_the_station_stops(station, started, stopped):
     row = started()
     command = answered(remote_stop(row))
-    assert follow_up(command) == ("waiting", "")
+    assert effect_of(command) == ("waiting", "")
     stopped(row)
-    assert follow_up(command) == ("done", f"transaction {row.transaction_id} has ended")
+    assert effect_of(command) == ("done", f"transaction {row.transaction_id} has ended")
 
 
 def test_remote_stop_answered_after_the_stop_is_done_at_once(station, started, stopped):
@@ -269,7 +269,7 @@ def test_remote_stop_answered_after_the_stop_is_done_at_once(station, started, s
     command = remote_stop(row)
     send(command)
     stopped(row)
-    assert follow_up(answer(command)) == ("done", f"transaction {row.transaction_id} has ended")
+    assert effect_of(answer(command)) == ("done", f"transaction {row.transaction_id} has ended")
 
 
 def test_remote_stop_is_not_done_by_an_estimate_of_ours(station, started, django_capture_on_commit_callbacks):
@@ -277,15 +277,18 @@ def test_remote_stop_is_not_done_by_an_estimate_of_ours(station, started, django
     command = answered(remote_stop(row))
     with django_capture_on_commit_callbacks(execute=True):
         close_transaction(pk=row.pk, closed_by="anna", note="x", now=timezone.now())
-    assert follow_up(command) == ("waiting", "")
-    tidy_follow_ups(now=timezone.now() + timedelta(seconds=301))
-    assert follow_up(command) == ("failed", "the transaction was not stopped")
+    assert effect_of(command) == ("waiting", "")
+    give_up_effects(now=timezone.now() + timedelta(seconds=301))
+    assert effect_of(command) == ("failed", "the transaction was not stopped")
 
 
 def test_remote_stop_that_was_not_accepted_waits_for_nothing(station, started):
     row = started()
-    assert [answered(remote_stop(row), "Rejected").follow_up, failed(remote_stop(row)).follow_up] == ["", ""]
-    assert unanswered(remote_stop(row)).follow_up == ""
+    assert [answered(remote_stop(row), "Rejected").expected_effect, failed(remote_stop(row)).expected_effect] == [
+        "",
+        "",
+    ]
+    assert unanswered(remote_stop(row)).expected_effect == ""
 
 
 def test_remote_stop_needs_a_transaction_of_that_station(station, started, stopped):
@@ -301,7 +304,7 @@ def test_remote_stop_needs_a_transaction_of_that_station(station, started, stopp
 
 def test_remote_stop_with_an_odd_id_that_staff_insisted_on_is_recorded(station):
     command = answered(request(station, "RemoteStopTransaction", {"transactionId": "x"}, allows_invalid=True))
-    assert (command.succeeded, command.follow_up) == (True, "waiting")
+    assert (command.succeeded, command.expected_effect) == (True, "waiting")
 
 
 # Both at the same moment
@@ -337,7 +340,7 @@ def test_what_follows_during_the_recording_of_the_answer_is_seen(action):
         assert reporting.is_alive(), "it waits for the answer to be recorded"
     reporting.join(20)
     assert problems == []
-    assert follow_up(command)[0] == "done"
+    assert effect_of(command)[0] == "done"
 
 
 def test_station_without_commands_is_not_asked_further(django_assert_num_queries):

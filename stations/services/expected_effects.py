@@ -9,7 +9,7 @@ from django.db import transaction
 
 from evcharging.db.prepared import run_prepared
 from stations.file_operations import UpdateFirmware, UpdateSignedFirmware, UploadDiagnostics, UploadLog
-from stations.models import Command, FollowUp, NoticeKind
+from stations.models import Command, ExpectedEffect, NoticeKind
 from stations.operations import OPERATIONS, Reset
 
 PROGRESS_OF = {
@@ -31,18 +31,24 @@ TIDY_BATCH = 500
 
 
 @transaction.atomic
-def complete_follow_up(*, command_id: UUID, note: str, now: datetime, is_done: bool = True) -> bool:
+def complete_effect(*, command_id: UUID, note: str, now: datetime, is_done: bool = True) -> bool:
     """Record that what a command was to lead to has come (or never will); once, return whether it was awaited."""
-    command = Command.objects.select_for_update(no_key=True).filter(pk=command_id, follow_up=FollowUp.WAITING).first()
+    command = (
+        Command.objects.select_for_update(no_key=True)
+        .filter(pk=command_id, expected_effect=ExpectedEffect.WAITING)
+        .first()
+    )
     if command is None:
         return False
     _complete(command, note, now, is_done)
     return True
 
 
-def end_follow_ups(*, epochs: Mapping[int, int], now: datetime) -> None:
+def complete_resets(*, epochs: Mapping[int, int], now: datetime) -> None:
     """Complete the resets of stations that are back on a newer connection (station id → its epoch)."""
-    waiting = Command.objects.filter(station_id__in=list(epochs), operation=Reset.name, follow_up=FollowUp.WAITING)
+    waiting = Command.objects.filter(
+        station_id__in=list(epochs), operation=Reset.name, expected_effect=ExpectedEffect.WAITING
+    )
     for command in waiting.order_by("pk").select_for_update(no_key=True):
         if command.sent_epoch is not None and command.sent_epoch < epochs[command.station_id]:
             since = command.answered_at or command.created_at
@@ -54,7 +60,9 @@ def note_progress(*, station_id: int, kind: str, status: str, request_id: int | 
 
     Which command: the one of that request id, else the latest that is awaited.
     """
-    waiting = Command.objects.filter(station_id=station_id, operation=PROGRESS_OF[kind], follow_up=FollowUp.WAITING)
+    waiting = Command.objects.filter(
+        station_id=station_id, operation=PROGRESS_OF[kind], expected_effect=ExpectedEffect.WAITING
+    )
     if request_id is not None:
         waiting = waiting.filter(arguments__request_id=request_id) | waiting.filter(arguments__request_id=None)
     command = waiting.order_by("-number").select_for_update(no_key=True).first()
@@ -72,17 +80,19 @@ def note_progress(*, station_id: int, kind: str, status: str, request_id: int | 
 
 def note_boot(*, station_id: int, now: datetime) -> None:
     """A boot completes a reset that was answered before it, on whatever connection."""
-    waiting = Command.objects.filter(station_id=station_id, operation=Reset.name, follow_up=FollowUp.WAITING)
+    waiting = Command.objects.filter(
+        station_id=station_id, operation=Reset.name, expected_effect=ExpectedEffect.WAITING
+    )
     for command in waiting.order_by("pk").select_for_update(no_key=True):
         since = command.answered_at or command.created_at
         _complete(command, f"booted after {(now - since).total_seconds():.0f} s", now, True)
 
 
 @transaction.atomic
-def tidy_follow_ups(*, now: datetime) -> int:
+def give_up_effects(*, now: datetime) -> int:
     """Give up what did not come in time; return how many."""
-    overdue = Command.objects.filter(follow_up=FollowUp.WAITING, follow_up_due_at__lte=now)
-    rows = overdue.order_by("follow_up_due_at").select_for_update(no_key=True, skip_locked=True)[:TIDY_BATCH]
+    overdue = Command.objects.filter(expected_effect=ExpectedEffect.WAITING, effect_due_at__lte=now)
+    rows = overdue.order_by("effect_due_at").select_for_update(no_key=True, skip_locked=True)[:TIDY_BATCH]
     for command in rows:
         kind = OPERATIONS.get(command.operation)
         _complete(command, kind.without_effect if kind else "nothing more was heard of it", now, False)
@@ -95,7 +105,7 @@ def stations_awaiting(*, station_ids: Iterable[int], operation: str) -> set[int]
     rows = run_prepared(
         """
         SELECT station_id FROM stations_command
-            WHERE station_id = ANY(%s::bigint[]) AND operation = %s::text AND follow_up = 'waiting'
+            WHERE station_id = ANY(%s::bigint[]) AND operation = %s::text AND expected_effect = 'waiting'
         UNION
         SELECT station_id FROM stations_command
             WHERE station_id = ANY(%s::bigint[]) AND operation = %s::text AND status = 'sent'
@@ -106,6 +116,6 @@ def stations_awaiting(*, station_ids: Iterable[int], operation: str) -> set[int]
 
 
 def _complete(command: Command, note: str, now: datetime, is_done: bool) -> None:
-    command.follow_up = FollowUp.DONE if is_done else FollowUp.FAILED
-    command.follow_up_at, command.follow_up_note = now, note[:200]
-    command.save(update_fields=["follow_up", "follow_up_at", "follow_up_note", "progress"])
+    command.expected_effect = ExpectedEffect.DONE if is_done else ExpectedEffect.FAILED
+    command.effect_at, command.effect_note = now, note[:200]
+    command.save(update_fields=["expected_effect", "effect_at", "effect_note", "progress"])
