@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from struct import Struct
 from typing import Any
 
@@ -87,14 +88,15 @@ def fill(rows: int) -> dict[str, Any]:
             day, of_day = divmod(session, SESSIONS_A_DAY)
             started = month + timedelta(days=day, minutes=session_begin(number, of_day))
             stopped = started + timedelta(minutes=MINUTES_A_SESSION)
+            transaction_id = FIRST_TRANSACTION_ID + number * per_station + session
             made.append(
                 Transaction(
-                    transaction_id=FIRST_TRANSACTION_ID + number * per_station + session, station=station,
+                    transaction_id=transaction_id, ref=str(transaction_id), station=station,
                     connector=connector, id_tag="BENCH", id_tag_info={"status": "Accepted"}, accepted=True,
                     reported_connector_id=1, start_timestamp_raw=started.isoformat(), meter_start_raw=str(session),
-                    start_is_credible=True, started_at=started, start_received_at=started, meter_start=0,
+                    start_is_credible=True, started_at=started, start_received_at=started, meter_start=Decimal(0),
                     id_seen_at=started, closing=Closing.REPORTED, stopped_at=stopped, stop_received_at=stopped,
-                    meter_stop=28_000, energy_wh=28_000, last_message_at=stopped,
+                    meter_stop=Decimal(28_000), energy_wh=Decimal(28_000), last_message_at=stopped,
                 )
             )  # fmt: skip
         keys += [each.pk for each in Transaction.objects.bulk_create(made)]

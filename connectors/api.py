@@ -16,12 +16,13 @@ class ConnectorSerializer(RowSerializer):
     """One outlet, or the station itself (connector_id 0), as it last reported."""
 
     station = serializers.CharField(source="station.identity")
+    status = serializers.CharField(help_text="The station's word, OCPP's or any other; empty until it tells one.")
     is_faulted = serializers.BooleanField()
 
     class Meta:
         model = Connector
         fields = (
-            "id", "station", "connector_id", "evse_id", "label", "status", "error_code", "info", "vendor_id",
+            "id", "station", "connector_id", "label", "status", "error_code", "info", "vendor_id",
             "vendor_error_code", "is_faulted", "status_at", "status_reported_at", "status_received_at",
             "last_meter_stop_wh",
         )  # fmt: skip

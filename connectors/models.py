@@ -2,11 +2,12 @@
 
 from django.db import models
 
+from evcharging.db.watt_hours import WattHoursField
 from stations.models import Command, Station
 
 
 class ConnectorStatus(models.TextChoices):
-    """OCPP 1.6 §7.7 ChargePointStatus, wire words."""
+    """OCPP 1.6 §7.7 ChargePointStatus, wire words: those with a label. A station may report any other."""
 
     AVAILABLE = "Available"
     PREPARING = "Preparing"
@@ -31,9 +32,8 @@ class Connector(models.Model):
 
     station = models.ForeignKey(Station, models.PROTECT, related_name="connectors")
     connector_id = models.PositiveIntegerField(help_text="0 is the station itself.")
-    evse_id = models.PositiveIntegerField(null=True, blank=True, editable=False, help_text="OCPP 2.x only.")
     label = models.CharField(max_length=100, blank=True, help_text="What is printed on it.")
-    status = models.CharField(max_length=20, blank=True, choices=ConnectorStatus, editable=False)
+    status = models.CharField(max_length=50, blank=True, choices=ConnectorStatus, editable=False)
     error_code = models.CharField(max_length=50, blank=True, editable=False)
     info = models.TextField(blank=True, editable=False)
     vendor_id = models.CharField(max_length=255, blank=True, editable=False)
@@ -52,7 +52,7 @@ class Connector(models.Model):
         related_name="+",
         help_text="The ChangeAvailability that the status does not show yet.",
     )
-    last_meter_stop_wh = models.BigIntegerField(
+    last_meter_stop_wh = WattHoursField(
         null=True, editable=False, help_text="Register at the end of the latest transaction, to spot gaps."
     )
 
@@ -74,8 +74,8 @@ class Connector(models.Model):
 
     @property
     def shows_wanted_availability(self) -> bool:
-        """Whether the latest status is what a ChangeAvailability asked for; Faulted says nothing about it."""
-        if self.status in ("", ConnectorStatus.FAULTED):
+        """Whether the latest status is what a ChangeAvailability asked for; Faulted and unknown words do not say."""
+        if self.status == ConnectorStatus.FAULTED or self.status not in ConnectorStatus.values:
             return False
         return (self.status == ConnectorStatus.UNAVAILABLE) == (self.wanted_availability == Availability.INOPERATIVE)
 

@@ -60,6 +60,10 @@ class IdTag(models.Model):
 
     id_tag = models.CharField("id tag", max_length=255)
     id_tag_folded = FoldedIdTagField(max_length=255, unique=True)
+    kind = models.CharField(
+        max_length=20, blank=True, default="", db_default="", editable=False,
+        help_text="The kind of token, in OCPP 2.x's word; blank where none was said.",
+    )  # fmt: skip
     status = models.CharField(max_length=10, choices=IdTagStatus, default=IdTagStatus.ACCEPTED, db_index=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     group = models.ForeignKey(IdTagGroup, models.PROTECT, null=True, blank=True, related_name="id_tags")

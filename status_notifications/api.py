@@ -22,7 +22,7 @@ class StatusNotificationSerializer(RowSerializer):
     """One status of one connector."""
 
     station = serializers.CharField(source="station.identity")
-    status = serializers.CharField(source="get_status_display", help_text="OCPP's word; empty for any other word.")
+    status = serializers.CharField(source="word", help_text="The station's word, OCPP's or any other.")
 
     class Meta:
         model = StatusNotification

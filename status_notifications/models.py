@@ -8,7 +8,7 @@ from stations.models import Station
 
 
 class StatusCode(models.IntegerChoices):
-    """ChargePointStatus (OCPP 1.6 §7.7) in one small integer; `wire` gives the word."""
+    """ChargePointStatus (OCPP 1.6 §7.7) in one small integer; its label is the word. OTHER: the row has the word."""
 
     OTHER = 0, ""
     AVAILABLE = 1, "Available"
@@ -38,6 +38,9 @@ class StatusNotification(models.Model):
     )
     connector_id = models.IntegerField(help_text="0 is the station itself.")
     status = models.SmallIntegerField(choices=StatusCode)
+    other_status = models.TextField(
+        default="", db_default="", blank=True, help_text="The station's own word where the status has no code."
+    )
     error_code = models.TextField(default="NoError")
     info = models.TextField(default="", blank=True)
     vendor_id = models.TextField(default="", blank=True)
@@ -54,6 +57,9 @@ class StatusNotification(models.Model):
         indexes = [BrinIndex(fields=["effective_at"], name="status_notifications_by_time", pages_per_range=32)]
 
     def __str__(self) -> str:
-        return (
-            f"{self.station_id}/{self.connector_id} {self.get_status_display()} {self.effective_at:%Y-%m-%d %H:%M:%S}"
-        )
+        return f"{self.station_id}/{self.connector_id} {self.word} {self.effective_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def word(self) -> str:
+        """The status in the station's word."""
+        return self.other_status or StatusCode(self.status).label

@@ -19,6 +19,7 @@ from status_notifications.services.statuses import StatusMessage, record_statuse
 from status_notifications.types import StatusReport
 from tests.support.factories import (
     NOON,
+    as_sent,
     make_id_tag,
     make_station,
     reading,
@@ -44,8 +45,8 @@ STATUSES = ("Available", "Preparing", "Charging", "SuspendedEV", "Finishing", "F
 UNSET_CLOCKS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, 0, 5, tzinfo=UTC))
 MINUTES = (0, 1, 4, 30, 90, 25 * 60)
 
-meters = st.sampled_from([None, 0, 500, 1000, 1000, 5000, 9000, 2**40])
-registers = st.sampled_from([0.0, 500.0, 1000.0, 1500.5, 5000.0, 9000.0])
+meters = st.sampled_from([None, 0, 500, 1000, 1000, 1000.25, 5000, 9000, 9000.125, 2**40, 2**63 - 1])
+registers = st.sampled_from([0.0, 500.0, 1000.0, 1500.5, 1500.0625, 5000.0, 9000.0])
 unusable_ids = st.sampled_from([(None, "0"), (None, "-1"), (None, "abc"), (None, ""), (2**31 - 1, str(2**31 - 1))])
 moments = st.one_of(
     st.sampled_from([("ago", minutes) for minutes in (0, 0, 1, 30, 31, 180)]),
@@ -95,7 +96,7 @@ class Machine(RuleBasedStateMachine):
         meter_start=meters,
         moment=moments,
     )
-    def start(self, at: int, connector_id: int, tag: str, meter_start: int | None, moment: tuple[str, int]) -> None:
+    def start(self, at: int, connector_id: int, tag: str, meter_start: float | None, moment: tuple[str, int]) -> None:
         reported_at, raw = self._moment(moment)
         report = start_report(
             connector_id=connector_id,
@@ -123,7 +124,7 @@ class Machine(RuleBasedStateMachine):
     def stop(
         self,
         number: int,
-        meter_stop: int | None,
+        meter_stop: float | None,
         moment: tuple[str, int],
         id_tag: str | None,
         data: list[tuple[tuple[str, int], float]],
@@ -147,7 +148,7 @@ class Machine(RuleBasedStateMachine):
     def stop_with_unusable_id(
         self,
         name: tuple[int | None, str],
-        meter_stop: int | None,
+        meter_stop: float | None,
         moment: tuple[str, int],
         id_tag: str | None,
         data: list[tuple[tuple[str, int], float]],
@@ -304,7 +305,7 @@ class Machine(RuleBasedStateMachine):
         at: int,
         transaction_id: int | None,
         ref: str,
-        meter_stop: int | None,
+        meter_stop: float | None,
         moment: tuple[str, int],
         id_tag: str | None,
         data: list[tuple[tuple[str, int], float]],
@@ -326,7 +327,7 @@ class Machine(RuleBasedStateMachine):
             station_id=self.stations[at].pk,
             epoch=self.stations[at].connection_epoch,
             report=report,
-            payload={"meterStop": report.meter_stop},
+            payload={"meterStop": as_sent(report.meter_stop)},
             received_at=self.now,
             clock_drift_s=self.drifts[at],
         )

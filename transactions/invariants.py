@@ -35,8 +35,9 @@ INVARIANTS = (
         "the energy is not the difference of the registers",
         """
         SELECT format('%%s transaction %%s: energy %%s Wh, registers %%s to %%s Wh', s.identity, t.transaction_id,
-                      coalesce(t.energy_wh::text, 'unknown'), coalesce(t.meter_start::text, 'unknown'),
-                      CASE WHEN t.closing = 'reported' THEN t.meter_stop ELSE t.last_register_wh END), t.id
+                      coalesce(trim_scale(t.energy_wh)::text, 'unknown'),
+                      coalesce(trim_scale(t.meter_start)::text, 'unknown'),
+                      trim_scale(CASE WHEN t.closing = 'reported' THEN t.meter_stop ELSE t.last_register_wh END)), t.id
         FROM transactions_transaction t JOIN stations_station s ON s.id = t.station_id
         WHERE t.energy_wh IS DISTINCT FROM CASE
             WHEN t.meter_start IS NULL THEN NULL
@@ -52,8 +53,8 @@ INVARIANTS = (
         "the connector remembers another register than its latest transaction ended with",
         """
         SELECT format('%%s connector %%s: remembers %%s Wh, transaction %%s ended with %%s Wh', s.identity,
-                      c.connector_id, coalesce(c.last_meter_stop_wh::text, 'nothing'), t.transaction_id, t.meter_stop),
-               t.id
+                      c.connector_id, coalesce(trim_scale(c.last_meter_stop_wh)::text, 'nothing'), t.transaction_id,
+                      trim_scale(t.meter_stop)), t.id
         FROM connectors_connector c
         JOIN stations_station s ON s.id = c.station_id
         JOIN LATERAL (

@@ -3,20 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 
 class StartReport(NamedTuple):
     """One StartTransaction (OCPP 1.6 §6.45).
 
-    `connector_id` is 0..2^31-1, `meter_start` a register reading in Wh within int8. The `_raw` texts are the JSON
-    scalars as sent (`123` and `"123"` differ), None where absent or null: they are the key that finds a resend.
+    `connector_id` is 0..2^31-1, `meter_start` a register in Wh (evcharging.db.watt_hours). The `_raw` texts are the
+    JSON scalars as sent (`123` and `"123"` differ), None where absent or null: they are the key that finds a resend.
     `reported_at` is aware UTC, None where absent or unreadable. `id_tag` is "" where the station gave none.
     """
 
     connector_id: int
     id_tag: str
-    meter_start: int | None
+    meter_start: Decimal | None
     meter_start_raw: str | None
     timestamp_raw: str | None
     reported_at: datetime | None
@@ -27,15 +28,15 @@ class StopReport(NamedTuple):
     """One StopTransaction (OCPP 1.6 §6.49).
 
     `transaction_id` is a usable positive int4, else None; `transaction_ref` is what was reported, as text, "" for
-    nothing. `id_tag` is None where absent or empty. `meter_stop` is in Wh. `reason` is one of OCPP's words.
-    `transaction_data` holds readings (meter.types), passed on unopened. `content_hash` is 16 bytes that stand for the
-    payload as received.
+    nothing. `id_tag` is None where absent or empty. `meter_stop` is in Wh. `reason` is a word of OCPP's or any other,
+    of at most 50 characters. `transaction_data` holds readings (meter.types), passed on unopened. `content_hash` is 16
+    bytes that stand for the payload as received.
     """
 
     transaction_id: int | None
     transaction_ref: str
     id_tag: str | None
-    meter_stop: int | None
+    meter_stop: Decimal | None
     timestamp_raw: str | None
     reported_at: datetime | None
     reason: str

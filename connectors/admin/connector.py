@@ -21,7 +21,7 @@ from stations.admin.permissions import CommandPermission
 from stations.operations import Operation
 
 REPORTED = (
-    "station", "connector_id", "evse_id", "status", "error_code", "info", "vendor_id", "vendor_error_code",
+    "station", "connector_id", "state", "error_code", "info", "vendor_id", "vendor_error_code",
     "status_at", "status_reported_at", "status_received_at", "last_meter_stop_wh",
 )  # fmt: skip
 

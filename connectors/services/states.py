@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from connectors.models import Connector
@@ -37,7 +38,7 @@ def lock_connector(*, station_id: int, connector_id: int) -> Connector:
     return connector
 
 
-def set_last_meter_stop(*, connector: Connector, meter_stop_wh: int) -> None:
+def set_last_meter_stop(*, connector: Connector, meter_stop_wh: Decimal) -> None:
     """Remember the register at the end of the latest transaction of a locked connector."""
     connector.last_meter_stop_wh = meter_stop_wh
     connector.save(update_fields=["last_meter_stop_wh"])

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from connectors.models import Connector
-from tests.support.back_office import findings, page, queries_grow, staff, table_rows
+from tests.support.back_office import findings, page, queries_grow, read_only, staff, table_rows
 from tests.support.factories import make_station
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +50,13 @@ def test_page_of_a_status_that_ocpp_does_not_know(admin_client):
     connector = make_connector(1, status="Sleeping")
     assert table_rows(page(admin_client, LIST))[0][2] == "Sleeping"
     page(admin_client, f"/admin/stations/station/{connector.station_id}/change/")
+    assert read_only(page(admin_client, url(connector)), "Status") == "Sleeping"
+
+
+@pytest.mark.parametrize(("register", "text"), [("1500.000", "1500"), ("1500.250", "1500.25"), (None, "–")])
+def test_page_shows_fractions_of_a_wh_where_there_are_some(admin_client, register, text):
+    connector = make_connector(last_meter_stop_wh=register)
+    assert read_only(page(admin_client, url(connector)), "Last meter stop wh") == text
 
 
 def test_page_changes_the_label_and_nothing_else(admin_client):

@@ -1,6 +1,7 @@
 """Serializers that take JSON at its word: its types are not converted, and no unknown member is passed over."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -9,6 +10,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from evcharging.api.times import instant_text, parse_instant
+from evcharging.db.watt_hours import WattHoursField as WattHoursColumn
+
+_JSON_INTEGERS = range(-(2**63), 2**64)
+"""What orjson writes as an integer."""
 
 
 class TextField(serializers.CharField):
@@ -53,6 +58,15 @@ class InstantField(serializers.Field):
         return instant_text(value)
 
 
+@extend_schema_field(OpenApiTypes.NUMBER)
+class WattHoursField(serializers.DecimalField):
+    """A number of Wh; JSON has one kind of number, and a whole one is written as such."""
+
+    def to_representation(self, value: Decimal) -> float:  # type: ignore[override]  # the stubs know text only
+        whole = int(value)
+        return whole if whole == value and whole in _JSON_INTEGERS else float(value)
+
+
 class KnownMembersOnly(serializers.Serializer):
     """Refuses what it does not know: a misspelt member would else be a wish that nobody hears."""
 
@@ -79,6 +93,7 @@ class RowSerializer(KnownMembersOnly, serializers.ModelSerializer):
         models.SmallIntegerField: WholeNumberField,
         models.BigIntegerField: WholeNumberField,
         models.DateTimeField: InstantField,
+        WattHoursColumn: WattHoursField,
     }
 
     def build_standard_field(self, field_name: str, model_field: Any) -> tuple[type, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.admin.utils import quote
@@ -12,6 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+
+from evcharging.db.watt_hours import trimmed
 
 NOTHING = SafeString("")
 """Shown for a missing value: on a narrow screen the stylesheet hides empty cells of a list (td:empty)."""
@@ -72,14 +75,14 @@ def _time(instant: datetime, *, shown: str, title: str) -> SafeString:
     return format_html('<time class="bo-time" datetime="{}" title="{}">{}</time>', instant.isoformat(), title, shown)
 
 
-def kwh(energy_wh: float | None) -> str:
+def kwh(energy_wh: float | Decimal | None) -> str:
     """Return an energy in kWh, to the Wh."""
     return NOTHING if energy_wh is None else f"{energy_wh / 1000:,.3f} kWh"
 
 
-def wh(reading: float | None) -> str:
-    """Return a register reading in Wh."""
-    return NOTHING if reading is None else f"{reading:,.0f} Wh"
+def wh(reading: Decimal | None) -> str:
+    """Return a register reading in Wh, with decimals only where it has a fraction."""
+    return NOTHING if reading is None else f"{trimmed(reading):,} Wh"
 
 
 def kw(power_w: float | None) -> str:

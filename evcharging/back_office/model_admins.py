@@ -9,6 +9,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
@@ -16,6 +17,7 @@ from unfold.views import ChangeList
 
 from evcharging.back_office.filters import PeriodFilter
 from evcharging.back_office.paginators import BoundedPaginator, InfinitePaginator
+from evcharging.db.watt_hours import WattHoursField
 
 
 class BoundedChangeList(ChangeList):
@@ -42,6 +44,12 @@ class BackOfficeAdmin(ModelAdmin):
 
     #: Reverse relations whose rows prevent deletion.
     kept_by: tuple[str, ...] = ()
+
+    @cached_property
+    def readonly_preprocess_fields(self) -> dict[str, Any]:
+        """What unfold passes a shown value through: Django fills up decimals to the column's places."""
+        columns = [field.name for field in self.opts.fields if isinstance(field, WattHoursField)]
+        return dict.fromkeys(columns, _without_last_zeros)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedChangeList
@@ -86,6 +94,10 @@ class BackOfficeAdmin(ModelAdmin):
         """Add an entry to each row's history (LogEntry): what this user did to it."""
         assert request.user.pk is not None
         LogEntry.objects.log_actions(request.user.pk, list(rows), CHANGE, message)
+
+
+def _without_last_zeros(number: str) -> str:
+    return number.rstrip("0").rstrip(".") if "." in number else number
 
 
 class ReadOnlyAdmin(BackOfficeAdmin):

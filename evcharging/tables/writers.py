@@ -6,6 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, BinaryIO
 
 from openpyxl import Workbook
@@ -13,12 +14,14 @@ from openpyxl.cell import WriteOnlyCell
 
 from evcharging.tables.formulas import FORMULA_STARTS, guard_formula
 
-Cell = str | int | float | datetime | None
+Cell = str | int | float | Decimal | datetime | None
+
 
 #: The last row of an Excel sheet; what comes after it goes to a further sheet.
 SHEET_ROWS = 1_048_576
 #: Excel keeps 15 digits: a longer number is written as text.
-_EXACT_BELOW = 10**15
+_DIGITS = 15
+_EXACT_BELOW = 10**_DIGITS
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -106,8 +109,14 @@ class XlsxWriter(TableWriter):
 WRITERS: dict[str, type[TableWriter]] = {"csv": CsvWriter, "xlsx": XlsxWriter}
 
 
-def _plain(number: int | float) -> int | float:
-    return int(number) if isinstance(number, float) and number.is_integer() else number
+def _plain(number: int | float | Decimal) -> int | float | Decimal:
+    if isinstance(number, int) or not math.isfinite(number):
+        return number
+    return int(number) if number == int(number) else number
+
+
+def _has_long_fraction(number: int | float | Decimal) -> bool:
+    return isinstance(number, Decimal) and len(number.as_tuple().digits) > _DIGITS
 
 
 def _iso(at: datetime) -> str:
@@ -127,11 +136,11 @@ def _xlsx_cell(sheet: Any, cell: Cell, formats_text: bool) -> object:
         if cell.year >= 1900:  # where Excel's calendar begins
             return cell.astimezone(UTC).replace(tzinfo=None)
         cell = _iso(cell)
-    if isinstance(cell, int | float):
-        cell = _plain(cell)
-        if math.isfinite(cell) and abs(cell) < _EXACT_BELOW:
-            return cell
-        cell = str(cell)
+    if isinstance(cell, int | float | Decimal):
+        number = _plain(cell)
+        if -_EXACT_BELOW < number < _EXACT_BELOW and not _has_long_fraction(number):
+            return number
+        cell = str(number)
     if cell is None:
         return None
     text = _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", cell)

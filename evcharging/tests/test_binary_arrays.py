@@ -1,6 +1,7 @@
 """Arrays packed here are read by PostgreSQL as what they are."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -29,6 +30,11 @@ INSTANT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
         ("timestamptz[]", [None]),
         ("bool[]", [True, None, False]),
         ("float8[]", [1, 2.5]),
+        ("numeric[]", [Decimal("1234.5"), None, Decimal("-0.001"), Decimal(2**63 - 1), Decimal(-(2**63))]),
+        ("numeric[]", [Decimal("1E+3"), Decimal("1E-3"), Decimal("0.000")]),
+        ("numeric[]", [1, Decimal("2.5"), None]),
+        ("numeric[]", [1, 2]),
+        ("numeric[]", [None]),
     ],
     ids=str,
 )  # fmt: skip
@@ -45,13 +51,16 @@ def test_column_comes_back(cast, values):
             st.none() | st.floats(allow_nan=False),
             st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
             st.none() | st.integers(-(2**50), 2**52).map(lambda micros: EARLY + timedelta(microseconds=micros)),
+            st.none()
+            | st.decimals(allow_nan=False, allow_infinity=False, places=3)
+            | st.integers(-(2**63), 2**63 - 1),
         ),
         min_size=1,
         max_size=8,
     )
 )
 def test_rows_come_back(rows: list[tuple[Any, ...]]) -> None:
-    sql = "SELECT * FROM unnest(%s::int8[], %s::float8[], %s::text[], %s::timestamptz[])"
+    sql = "SELECT * FROM unnest(%s::int8[], %s::float8[], %s::text[], %s::timestamptz[], %s::numeric[])"
     assert run_prepared(sql, columns(rows)) == rows
 
 

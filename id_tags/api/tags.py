@@ -29,9 +29,9 @@ class IdTagSerializer(RowSerializer):
     class Meta:
         model = IdTag
         fields: Any = (
-            "id_tag", "status", "expires_at", "parent_id_tag", "max_active_transactions", "note", "created_at",
+            "id_tag", "kind", "status", "expires_at", "parent_id_tag", "max_active_transactions", "note", "created_at",
         )  # fmt: skip
-        read_only_fields = ("created_at",)
+        read_only_fields = ("kind", "created_at")
 
     def validate_id_tag(self, value: str) -> str:
         return validate_name(value)

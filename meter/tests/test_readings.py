@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import connection
@@ -323,3 +324,22 @@ def test_readings_leave_energy_unknown_where_the_start_named_no_register():
     record_readings(messages=[message(station, reading(), transaction_id=answer.transaction_id)])
     row = transaction_of(answer)
     assert (row.energy_wh, row.last_register_wh) == (None, 1500.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "register_wh", "energy_wh"),
+    [
+        (1500.0625, "1500.063", "499.963"),
+        (1234567.891, "1234567.891", "1233567.791"),
+        (123456789012345.67, "123456789012345.67", "123456789011345.57"),
+        (1000.1, "1000.1", "0"),
+    ],
+)
+def test_register_is_the_sample_to_the_thousandth(value, register_wh, energy_wh):
+    make_id_tag("TAG")
+    station = make_station()
+    answer = start(station, meter_start=1000.1)
+    record_readings(messages=[message(station, reading(value), transaction_id=answer.transaction_id)])
+    row = transaction_of(answer)
+    assert (row.last_register_wh, row.energy_wh) == (Decimal(register_wh), Decimal(energy_wh))
+    assert MeterValue.objects.get().value == value

@@ -3,9 +3,9 @@
 from django.utils.safestring import SafeString
 
 from connectors.admin.badges import status_badge
-from status_notifications.models import StatusCode
+from status_notifications.models import StatusNotification
 
 
-def code_badge(code: int) -> SafeString:
-    """Return a stored status code as a badge; a status that is not OCPP's is shown as "other"."""
-    return status_badge(StatusCode(code).label or "other")
+def row_badge(row: StatusNotification) -> SafeString:
+    """Return a stored status as a badge; one that an older release stored without its word is shown as "other"."""
+    return status_badge(row.word or "other")

@@ -7,7 +7,7 @@ from evcharging.back_office.display import list_url, literal, when
 from evcharging.back_office.panels import PanelContent
 from stations.admin.station_page import STATION_PAGE
 from stations.models import Station
-from status_notifications.admin.badges import code_badge
+from status_notifications.admin.badges import row_badge
 from status_notifications.selectors import latest_statuses as load_latest
 
 LATEST = 20
@@ -23,7 +23,7 @@ def latest_statuses(request: HttpRequest, station: Station) -> PanelContent:
                 [
                     when(row.effective_at),
                     row.connector_id,
-                    code_badge(row.status),
+                    row_badge(row),
                     error_badge(row.error_code, row.vendor_error_code),
                     literal(row.info, 60),
                 ]

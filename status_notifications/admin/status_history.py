@@ -14,7 +14,7 @@ from evcharging.back_office.display import literal, when
 from evcharging.back_office.filters import LastDayFilter, PeriodFilter
 from evcharging.back_office.model_admins import HypertableAdmin
 from stations.admin.columns import of_station
-from status_notifications.admin.badges import code_badge
+from status_notifications.admin.badges import row_badge
 from status_notifications.models import StatusNotification
 
 
@@ -54,7 +54,7 @@ class StatusNotificationAdmin(HypertableAdmin):
 
     @display(description="Status")
     def state(self, row: StatusNotification) -> SafeString:
-        return code_badge(row.status)
+        return row_badge(row)
 
     @display(description="Error")
     def error(self, row: StatusNotification) -> SafeString:

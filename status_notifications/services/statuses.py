@@ -65,8 +65,8 @@ def _status_at(message: StatusMessage) -> StatusAt:
 
 
 _COLUMNS = """
-    effective_at, received_at, reported_at, station_id, connector_id, status, error_code, info, vendor_id,
-    vendor_error_code
+    effective_at, received_at, reported_at, station_id, connector_id, status, other_status, error_code, info,
+    vendor_id, vendor_error_code
 """
 
 _INSERT = f"""
@@ -75,7 +75,7 @@ _INSERT = f"""
         INSERT INTO status_notifications ({_COLUMNS})
         SELECT {_COLUMNS}
         FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::int[], %s::smallint[],
-                    %s::text[], %s::text[], %s::text[], %s::text[]) AS v({_COLUMNS})
+                    %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) AS v({_COLUMNS})
         WHERE CASE WHEN station_id IN (SELECT id FROM owned) THEN true END
         ORDER BY station_id, connector_id, effective_at
         ON CONFLICT DO NOTHING
@@ -94,6 +94,7 @@ def _insert(statuses: Sequence[StatusAt], epochs: Mapping[int, int]) -> set[int]
             status.station_id,
             status.connector_id,
             CODES.get(status.status, StatusCode.OTHER.value),
+            "" if status.status in CODES else status.status,
             status.error_code,
             status.info,
             status.vendor_id,

@@ -88,6 +88,11 @@ def test_changelist_of_one_status(admin_client):
     assert shown(page(admin_client, f"{LIST}?status__exact=9")) == [("A", "1", "Faulted")]
 
 
+def test_changelist_shows_any_word(admin_client):
+    report(make_station("A"), "Sleeping")
+    assert shown(page(admin_client, LIST)) == [("A", "1", "Sleeping")]
+
+
 def test_changelist_escapes_what_chargers_sent(admin_client):
     report(make_station(), info="<script>x", error_code="<script>x", vendor_error_code="<script>x")
     assert page(admin_client, LIST).count("<script>x") == 0

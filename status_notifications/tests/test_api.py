@@ -40,6 +40,11 @@ def test_statuses_of_a_station_latest_first(program):
     assert program.ids("status-notifications/", "station", **DAY) == ["A", "B", "A"]
 
 
+def test_status_is_any_word(program):
+    report(make_station("A"), 0, "Occupied")
+    assert program.ids("status-notifications/", "status", station="a") == ["Occupied"]
+
+
 def refused(program: Program, parameters: dict[str, str]) -> dict:
     """`status` is a parameter here, so Program.get cannot be told the one of the answer."""
     response = program.client.get(ROOT + "status-notifications/", parameters)

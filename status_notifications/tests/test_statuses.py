@@ -92,3 +92,14 @@ def test_only_the_newest_connection_of_a_batch_is_heard():
         (other.pk, StatusCode.AVAILABLE),
     }
     assert Connector.objects.get(station=station).status == "Charging"
+
+
+@pytest.mark.parametrize("word", ["Occupied", "x" * 50])
+def test_status_without_a_code_is_kept_in_its_word(word):
+    station = make_station()
+    record_statuses(messages=[message(station, word), message(station, word)])
+    row, connector = StatusNotification.objects.get(), Connector.objects.get()
+    assert (row.status, row.other_status, row.word, connector.status) == (StatusCode.OTHER, word, word, word)
+    record_statuses(messages=[message(station, "Charging", at=NOON + timedelta(minutes=1))])
+    row = StatusNotification.objects.get(status=StatusCode.CHARGING)
+    assert (row.other_status, row.word) == ("", "Charging")

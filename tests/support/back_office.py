@@ -66,3 +66,11 @@ def table_rows(text: str, pattern: str = r'<tr class="data-row.*?</tr>') -> list
 def findings(text: str) -> list[str]:
     """Return the findings at the top of a row's page."""
     return [html.unescape(found) for found in re.findall(r'<li class="bo-finding bo-\w+">(.*?)</li>', text)]
+
+
+def read_only(text: str, label: str) -> str:
+    """Return what a row's page shows of a column that nobody writes."""
+    pattern = rf'<label[^>]*>{re.escape(label)}</label>.*?<div class="readonly[^>]*>(.*?)</div>'
+    found = re.search(pattern, text, re.S)
+    assert found is not None, label
+    return html.unescape(re.sub(r"<[^>]+>", " ", found[1])).strip()

@@ -2,8 +2,10 @@
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+from evcharging.db.watt_hours import watt_hours
 from id_tags.models import IdTag
 from meter.types import Reading
 from stations.models import Station
@@ -45,6 +47,7 @@ def start_report(**fields: Any) -> StartReport:
     }
     values = defaults | fields
     values.setdefault("meter_start_raw", None if values["meter_start"] is None else str(values["meter_start"]))
+    values["meter_start"] = _register(values["meter_start"])
     values.setdefault("timestamp_raw", None if at is None else at.isoformat())
     return StartReport(**values)
 
@@ -63,8 +66,19 @@ def stop_report(**fields: Any) -> StopReport:
     }
     values = defaults | fields
     values.setdefault("transaction_ref", "" if values["transaction_id"] is None else str(values["transaction_id"]))
+    values["meter_stop"] = _register(values["meter_stop"])
     values.setdefault("content_hash", (hash(repr(sorted(values.items()))) & (2**127 - 1)).to_bytes(16))
     return StopReport(**values)
+
+
+def _register(number: float | Decimal | None) -> Decimal | None:
+    """A register as the gateway reports it, whatever kind of number the test wrote."""
+    return None if number is None else watt_hours(number)
+
+
+def as_sent(register: Decimal | None) -> int | float | None:
+    """A register as JSON has it."""
+    return register if register is None else int(register) if register == int(register) else float(register)
 
 
 def report_start(**message: Any) -> StartAnswer:
@@ -98,7 +112,7 @@ def stop(station: Station, *, received_at: datetime | None = None, **fields: Any
         station_id=station.pk,
         epoch=station.connection_epoch,
         report=report,
-        payload={"transactionId": report.transaction_ref, "meterStop": report.meter_stop},
+        payload={"transactionId": report.transaction_ref, "meterStop": as_sent(report.meter_stop)},
         received_at=received_at or report.reported_at or NOON,
         clock_drift_s=None,
     )

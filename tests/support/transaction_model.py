@@ -5,6 +5,7 @@ The reference of the property tests. It follows the rules of docs/adr/0002-exact
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 
 from meter.types import Reading
 from transactions.types import StartReport, StopReport
@@ -25,15 +26,15 @@ class ModelTransaction:
     accepted: bool
     is_credible: bool
     started_at: datetime
-    meter_start: int | None
+    meter_start: Decimal | None
     last_message_at: datetime
     is_seen: bool = False
     closing: str = "open"
     stopped_at: datetime | None = None
-    meter_stop: int | None = None
+    meter_stop: Decimal | None = None
     stop_digest: bytes | None = None
-    energy_wh: float | None = None
-    register_wh: float | None = None
+    energy_wh: Decimal | None = None
+    register_wh: Decimal | None = None
     register_at: datetime | None = None
     conflicts: set[bytes] = field(default_factory=set)
 
@@ -65,7 +66,7 @@ class ModelTransaction:
         self.closing, self.stopped_at = "reported", at
         self.meter_stop, self.stop_digest = report.meter_stop, report.content_hash
         if report.meter_stop is not None and self.meter_start is not None:
-            self.energy_wh = float(max(report.meter_stop - self.meter_start, 0))
+            self.energy_wh = max(report.meter_stop - self.meter_start, Decimal(0))
 
 
 @dataclass
@@ -131,7 +132,7 @@ class Model:
             is_credible=is_credible,
             started_at=started_at,
             meter_start=report.meter_start,
-            energy_wh=None if report.meter_start is None else 0.0,
+            energy_wh=None if report.meter_start is None else Decimal(0),
             last_message_at=received_at,
         )
         if is_older:
@@ -220,9 +221,11 @@ class Model:
             reversed(timed), key=lambda pair: pair[0]
         )  # of equal times, the later in the message
         if row.closing != "reported" and (row.register_at is None or row.register_at <= newest_at):
-            row.register_at, row.register_wh = newest_at, newest_wh
+            # A register is kept to the thousandth of a Wh; the sample itself is kept as it is.
+            register_wh = Decimal(str(newest_wh)).quantize(Decimal("0.001"), ROUND_HALF_UP)
+            row.register_at, row.register_wh = newest_at, register_wh
             if row.meter_start is not None:
-                row.energy_wh = max(newest_wh - row.meter_start, 0.0)
+                row.energy_wh = max(register_wh - row.meter_start, Decimal(0))
 
     def _take_samples(
         self,

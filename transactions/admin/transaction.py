@@ -84,7 +84,7 @@ class TransactionAdmin(CommandPermission, ActionsWhile, PanelPage, ReadOnlyAdmin
             {
                 "classes": ("collapse",),
                 "fields": (
-                    "closing", "stopped_at", "stop_reported_at", "stop_received_at", "meter_stop", "stop_reason",
+                    "closing", "stopped_at", "stop_reported_at", "stop_received_at", "meter_stop", "reason",
                     "stop_id_tag", "estimated_stopped_at", "estimated_energy_wh", "estimate_cause", "closed_by",
                     "close_note",
                 ),
@@ -153,6 +153,11 @@ class TransactionAdmin(CommandPermission, ActionsWhile, PanelPage, ReadOnlyAdmin
     @display(description="Marks")
     def marked(self, row: Transaction) -> SafeString:
         return mark_badges(row.marks)
+
+    @display(description="Stop reason")
+    def reason(self, row: Transaction) -> str:
+        """The label of a known word, any other word as it is."""
+        return row.get_stop_reason_display()
 
     # Stopping and closing
 

@@ -29,12 +29,14 @@ class TransactionSerializer(RowSerializer):
     marks = serializers.ListField(
         child=serializers.ChoiceField(choices=Mark.choices), help_text="Reasons to look at it before billing it."
     )
+    stop_reason = serializers.CharField(help_text="The station's word, OCPP's or any other; empty until its stop.")
     id_tag_info = serializers.DictField(help_text="What the station was answered (OCPP 1.6 idTagInfo).")
 
     class Meta:
         model = Transaction
         fields = (
-            "transaction_id", "station", "connector_id", "id_tag", "accepted", "id_tag_info", "reservation_id",
+            "transaction_id", "ref", "station", "connector_id", "plug", "id_tag", "id_tag_kind", "accepted",
+            "id_tag_info", "reservation_id",
             "started_at", "start_reported_at", "start_received_at", "meter_start", "closing", "stopped_at",
             "stop_reported_at", "stop_received_at", "meter_stop", "stop_reason", "stop_id_tag",
             "estimated_stopped_at", "estimated_energy_wh", "estimate_cause", "closed_by", "close_note", "energy_wh",

@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from evcharging.db.watt_hours import WattHoursField
 from stations.models import Station
 from transactions.models.transactions import Transaction
 
@@ -46,8 +47,8 @@ class OrphanMessage(models.Model):
     connector_id = models.IntegerField(null=True, help_text="Of meter values; a stop carries none.")
     digest = models.UUIDField(editable=False, help_text="Of the stop's content, or of connector and reported id.")
     id_tag = models.CharField("id tag", max_length=255, blank=True)
-    meter_stop = models.BigIntegerField("meter stop (Wh)", null=True)
-    stop_reason = models.CharField(max_length=20, blank=True)
+    meter_stop = WattHoursField("meter stop (Wh)", null=True)
+    stop_reason = models.CharField(max_length=50, blank=True)
     reported_at = models.DateTimeField(null=True)
     effective_at = models.DateTimeField(help_text="Of the stop, or of the first sample.")
     last_effective_at = models.DateTimeField(null=True, help_text="Of the last sample.")

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from connectors.models import Connector
+from evcharging.db.watt_hours import WattHoursField
 from id_tags.models import FoldedIdTagField, IdTag
 from stations.models import Command, Station
 
@@ -45,7 +46,7 @@ class Mark(models.TextChoices):
 
 
 class StopReason(models.TextChoices):
-    """OCPP 1.6 §7.36 Reason, wire words."""
+    """OCPP 1.6 §7.36 Reason, wire words: those with a label. A station may report any other."""
 
     DE_AUTHORIZED = "DeAuthorized"
     EMERGENCY_STOP = "EmergencyStop"
@@ -88,11 +89,19 @@ class Transaction(models.Model):
         unique=True, db_default=models.Func(models.Value("transactions_transaction_id_seq"), function="nextval"),
         editable=False, help_text="As the station knows it.",
     )  # fmt: skip
+    ref = models.CharField(
+        max_length=255, editable=False,
+        help_text="The station's own word for it; in OCPP 1.6 the transaction id as text.",
+    )  # fmt: skip
     # The indexes below that begin with these columns serve them too.
     station = models.ForeignKey(Station, models.PROTECT, related_name="transactions", db_index=False)
     connector = models.ForeignKey(Connector, models.PROTECT, related_name="transactions", db_index=False)
     id_tag = models.CharField("id tag", max_length=255, blank=True, help_text="As reported.")
     id_tag_folded = FoldedIdTagField(max_length=255)
+    id_tag_kind = models.CharField(
+        max_length=20, blank=True, default="", db_default="", editable=False,
+        help_text="The kind of token, in the station's word; blank in OCPP 1.6.",
+    )  # fmt: skip
     tag = models.ForeignKey(IdTag, models.PROTECT, null=True, related_name="transactions", db_index=False)
     id_tag_info = models.JSONField("idTagInfo", help_text="What the station was answered.")
     accepted = models.BooleanField(help_text="Whether the tag was accepted at the start.")
@@ -103,13 +112,16 @@ class Transaction(models.Model):
     )  # fmt: skip
 
     reported_connector_id = models.IntegerField(editable=False)
+    plug = models.SmallIntegerField(
+        null=True, editable=False, help_text="Which plug of the EVSE; null in OCPP 1.6, where a connector has one."
+    )
     start_timestamp_raw = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001 - absent is not empty
     meter_start_raw = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001 - absent is not empty
     start_is_credible = models.BooleanField(editable=False)
     started_at = models.DateTimeField()
     start_reported_at = models.DateTimeField(null=True)
     start_received_at = models.DateTimeField()
-    meter_start = models.BigIntegerField("meter start (Wh)", null=True)
+    meter_start = WattHoursField("meter start (Wh)", null=True)
     id_seen_at = models.DateTimeField(
         null=True, editable=False, help_text="When the station first named the id; until then a Start is a resend."
     )
@@ -118,21 +130,19 @@ class Transaction(models.Model):
     stopped_at = models.DateTimeField(null=True)
     stop_reported_at = models.DateTimeField(null=True)
     stop_received_at = models.DateTimeField(null=True)
-    meter_stop = models.BigIntegerField("meter stop (Wh)", null=True, help_text="Null while the end is estimated.")
-    stop_reason = models.CharField(max_length=20, blank=True, choices=StopReason)
+    meter_stop = WattHoursField("meter stop (Wh)", null=True, help_text="Null while the end is estimated.")
+    stop_reason = models.CharField(max_length=50, blank=True, choices=StopReason)
     stop_id_tag = models.CharField(max_length=255, blank=True)
     stop_digest = models.UUIDField(null=True, editable=False, help_text="Of the StopTransaction's content.")
 
     estimated_stopped_at = models.DateTimeField(null=True, help_text="Kept when the reported end replaces it.")
-    estimated_energy_wh = models.FloatField(null=True)
+    estimated_energy_wh = WattHoursField(null=True)
     estimate_cause = models.CharField(max_length=10, blank=True, choices=EstimateCause)
     closed_by = models.CharField(max_length=150, blank=True)
     close_note = models.TextField(blank=True)
 
-    energy_wh = models.FloatField(
-        "energy (Wh)", null=True, help_text="So far while open. Unknown while meter start is."
-    )
-    last_register_wh = models.FloatField(null=True)
+    energy_wh = WattHoursField("energy (Wh)", null=True, help_text="So far while open. Unknown while meter start is.")
+    last_register_wh = WattHoursField(null=True)
     last_register_at = models.DateTimeField(null=True)
     power_w = models.FloatField("power (W)", null=True)
     power_at = models.DateTimeField(null=True)
@@ -166,6 +176,7 @@ class Transaction(models.Model):
                 fields=["connector"], condition=Q(closing="open"), name="transactions_one_open_per_connector"
             ),
             models.CheckConstraint(condition=Q(transaction_id__gte=1), name="transactions_transaction_id_positive"),
+            models.CheckConstraint(condition=~Q(ref=""), name="transactions_ref_is_given"),
             models.CheckConstraint(
                 condition=Q(energy_wh=None) | Q(energy_wh__gte=0), name="transactions_energy_positive"
             ),
@@ -185,6 +196,7 @@ class Transaction(models.Model):
             models.Index(fields=["connector", "stopped_at"], name="transactions_by_connector_end"),
             models.Index(fields=["tag", "stopped_at"], name="transactions_by_tag_end"),
             models.Index(fields=["station", "-started_at"], name="transactions_by_station"),
+            models.Index(fields=["station", "ref"], name="transactions_by_ref"),
             models.Index(fields=["id_tag_folded", "-started_at"], name="transactions_by_id_tag"),
             models.Index(F("started_at").desc(), name="transactions_by_start"),
             GinIndex(fields=["marks"], name="transactions_by_mark"),

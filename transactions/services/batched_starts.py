@@ -9,6 +9,7 @@ it is left to start_transaction().
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from django.conf import settings
@@ -34,7 +35,7 @@ class _Candidate(NamedTuple):
     place: int
     message: StartMessage
     connector_pk: int
-    last_meter_stop: int | None
+    last_meter_stop: Decimal | None
     folded: str
     superseded: int | None = None
 
@@ -247,19 +248,25 @@ def _supersede(candidates: Sequence[_Candidate]) -> list[Stopped]:
 
 _INSERT_SQL = """
     INSERT INTO transactions_transaction
-        (station_id, connector_id, reported_connector_id, id_tag, id_tag_folded, tag_id, id_tag_info, reservation_id,
+        (transaction_id, ref, station_id, connector_id, reported_connector_id,
+         id_tag, id_tag_folded, tag_id, id_tag_info, reservation_id,
          start_timestamp_raw, meter_start_raw, meter_start, started_at, start_reported_at, start_received_at,
          last_message_at, marks,
          accepted, start_is_credible, closing, energy_wh, stop_reason, stop_id_tag, estimate_cause, closed_by,
          close_note)
-    SELECT v.station, v.connector, v.outlet, v.id_tag, v.folded, v.tag, v.info::jsonb, v.reservation_id,
+    SELECT v.transaction_id, v.transaction_id::text, v.station, v.connector, v.outlet,
+        v.id_tag, v.folded, v.tag, v.info::jsonb, v.reservation_id,
         v.timestamp_raw, v.meter_start_raw, v.meter_start, v.at, v.at, v.received_at,
         v.received_at, CASE WHEN v.has_gap THEN ARRAY['meter_gap'] ELSE ARRAY[]::text[] END,
         true, true, 'open', 0, '', '', '', '', ''
-    FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::int[],
-                %s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::bool[])
-        AS v(station, connector, outlet, id_tag, folded, tag, info, reservation_id, timestamp_raw, meter_start_raw,
-             meter_start, at, received_at, has_gap)
+    FROM (
+        SELECT nextval('transactions_transaction_id_seq') AS transaction_id, u.*
+        FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::text[],
+                    %s::int[], %s::text[], %s::text[], %s::numeric[], %s::timestamptz[], %s::timestamptz[],
+                    %s::bool[])
+            AS u(station, connector, outlet, id_tag, folded, tag, info, reservation_id, timestamp_raw,
+                 meter_start_raw, meter_start, at, received_at, has_gap)
+    ) AS v
     RETURNING connector_id, id, transaction_id
 """
 

@@ -7,6 +7,7 @@ first stop of an open transaction after its start, the stop is left to it.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from django.db import transaction
@@ -29,7 +30,7 @@ class _Row(NamedTuple):
     station_id: int
     closing: str
     started_at: datetime
-    meter_start: int | None
+    meter_start: Decimal | None
     is_latest: bool
 
 
@@ -128,7 +129,7 @@ _UPDATE_SQL = """
             power_w = NULL, last_message_at = GREATEST(t.last_message_at, v.received_at),
             id_seen_at = COALESCE(t.id_seen_at, v.received_at)
         FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::uuid[],
-                    %s::bigint[])
+                    %s::numeric[])
             AS v(pk, at, received_at, reason, id_tag, digest, meter_stop)
         WHERE t.id = v.pk
         RETURNING t.id, t.station_id, t.transaction_id, t.connector_id, t.meter_stop

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
@@ -28,7 +29,7 @@ class ReportedEnd:
     received_at: datetime
     reason: str
     id_tag: str
-    meter_stop: int | None
+    meter_stop: Decimal | None
     digest: UUID
 
 
@@ -45,7 +46,7 @@ def end_as_reported(row: Transaction, end: ReportedEnd) -> None:
     row.power_w = None
     marks = set(row.marks) - {Mark.MISSING_STOP}
     if end.meter_stop is not None and row.meter_start is not None:
-        row.energy_wh = float(max(end.meter_stop - row.meter_start, 0))
+        row.energy_wh = max(end.meter_stop - row.meter_start, Decimal(0))
         if end.meter_stop < row.meter_start:
             marks.add(Mark.METER_REGRESSION)
     if not end.is_credible:

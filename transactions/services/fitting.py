@@ -4,6 +4,7 @@ The rule is the same when a message arrives and when one that waits is looked at
 """
 
 from datetime import datetime
+from decimal import Decimal
 
 from django.db.models import Q
 
@@ -29,7 +30,7 @@ def fitting_orphan(orphan: OrphanMessage) -> Transaction | None:
 
 
 def only_awaiting(
-    *, station_id: int, id_tag: str | None, meter_stop: int | None, stopped_at: datetime
+    *, station_id: int, id_tag: str | None, meter_stop: Decimal | None, stopped_at: datetime
 ) -> Transaction | None:
     """Return the station's one transaction awaiting a stop that tag, register (Wh) and time allow."""
     rows = Transaction.objects.awaiting_stop().filter(station_id=station_id, started_at__lte=stopped_at)

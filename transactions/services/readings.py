@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.db import connection, transaction
 
+from evcharging.db.binary_arrays import numerics
 from evcharging.db.prepared import columns, run_prepared
 from stations.services.reports import content_digest
 from transactions.models import OrphanKind
@@ -44,6 +45,8 @@ class RunningValue(NamedTuple):
     soc_percent: float | None
     soc_at: datetime | None
 
+
+_REGISTER = RunningValue._fields.index("register_wh")
 
 MAX_KNOWN = 100_000
 """Transactions known to one process before it forgets them all, about 150 bytes each."""
@@ -105,7 +108,10 @@ def update_running_values(*, values: Iterable[RunningValue]) -> None:
     if not merged:
         return
     rows = [merged[pk] for pk in sorted(merged)]
-    run_prepared(_UPDATE_SQL, columns(rows))
+    parameters = columns(rows)
+    # A sample is a float; as the register of a transaction it is the shortest decimal that stands for it.
+    parameters[_REGISTER] = numerics([row.register_wh for row in rows])
+    run_prepared(_UPDATE_SQL, parameters)
 
 
 def _newer(a: RunningValue, b: RunningValue) -> RunningValue:
@@ -162,7 +168,7 @@ _UPDATE_SQL = """
                 AND (t2.power_at IS NULL OR t2.power_at <= n.power_at) AS power_is_newer,
             t2.closing <> 'reported' AND n.soc_at IS NOT NULL
                 AND (t2.soc_at IS NULL OR t2.soc_at <= n.soc_at) AS soc_is_newer
-        FROM unnest(%s::int[], %s::bool[], %s::timestamptz[], %s::float8[], %s::timestamptz[], %s::float8[],
+        FROM unnest(%s::int[], %s::bool[], %s::timestamptz[], %s::numeric(24, 3)[], %s::timestamptz[], %s::float8[],
                     %s::timestamptz[], %s::float8[], %s::timestamptz[])
             AS n(pk, is_named, received_at, register_wh, register_at, power_w, power_at, soc_percent, soc_at)
         JOIN transactions_transaction t2 ON t2.id = n.pk

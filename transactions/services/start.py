@@ -1,6 +1,7 @@
 """StartTransaction: the same start is the same transaction, a refused tag's start is one too."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.db.models import Q
 from connectors.models import Connector
 from connectors.selectors import only_connector_id
 from connectors.services.states import lock_connector
+from evcharging.db.prepared import run_prepared
 from evcharging.events import publish
 from id_tags.models import fold_id_tag
 from id_tags.services.tags import lock_for_start
@@ -70,7 +72,10 @@ def start_transaction(
             note_unknown_id_tag(id_tag=report.id_tag, station_id=station_id, now=received_at)
     if has_gap(connector.last_meter_stop_wh, report.meter_start):
         marks.append(Mark.METER_GAP)
+    (transaction_id,) = draw_transaction_ids(count=1)
     row = Transaction(
+        transaction_id=transaction_id,
+        ref=str(transaction_id),
         station_id=station_id,
         connector=connector,
         id_tag=report.id_tag,
@@ -86,7 +91,7 @@ def start_transaction(
         start_reported_at=report.reported_at,
         start_received_at=received_at,
         meter_start=report.meter_start,
-        energy_wh=None if report.meter_start is None else 0.0,
+        energy_wh=None if report.meter_start is None else Decimal(0),
         last_message_at=received_at,
         marks=marks,
     )
@@ -160,9 +165,15 @@ def _time_marks(report: StartReport, received_at: datetime, is_credible: bool) -
     return [Mark.CLOCK_UNSET]
 
 
-def has_gap(previous: int | None, meter_start: int | None) -> bool:
+def has_gap(previous: Decimal | None, meter_start: Decimal | None) -> bool:
     """Whether a start's register (Wh) is far from the previous stop's."""
     return previous is not None and meter_start is not None and abs(meter_start - previous) > MAX_METER_GAP_WH
+
+
+def draw_transaction_ids(*, count: int) -> list[int]:
+    """Return the next transaction ids; those that are not stored leave a gap."""
+    sql = "SELECT nextval('transactions_transaction_id_seq') FROM generate_series(1, %s::int)"
+    return [transaction_id for (transaction_id,) in run_prepared(sql, [count])]
 
 
 def skip_transaction_ids(*, count: int) -> None:

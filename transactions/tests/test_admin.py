@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from meter.services.readings import MeterMessage, record_readings
 from stations.models import Station
-from tests.support.back_office import findings, messages, page, queries_grow, staff, table_rows
+from tests.support.back_office import findings, messages, page, queries_grow, read_only, staff, table_rows
 from tests.support.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
 from transactions.models import StopConflict, Transaction
 from transactions.services.closing import close_stale
@@ -146,6 +146,25 @@ def test_page_shows_an_estimate_beside_the_reported_end(admin_client):
     text = page(admin_client, url(row))
     assert findings(text) == ["The reported end replaced an estimate, by +5.000 kWh."]
     assert (text.count("<dt>Estimated energy</dt>"), text.count("Cable cut") > 0) == (1, True)
+
+
+def test_page_shows_fractions_of_a_wh_where_there_are_some(admin_client):
+    make_id_tag("TAG")
+    row = begin(station := make_station(), meter_start=1000.5)
+    stop(station, transaction_id=row.transaction_id, meter_stop=6000)
+    text = page(admin_client, url(row))
+    assert text.count("1,000.5 Wh → 6,000 Wh") == 1
+    assert [read_only(text, name) for name in ("Meter start (Wh)", "Meter stop (Wh)", "Energy (Wh)")] == [
+        "1000.5", "6000", "4999.5",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reason", "text"), [("DeAuthorized", "De Authorized"), ("SOCLimitReached",) * 2])
+def test_page_shows_any_word_for_a_stop_reason(admin_client, reason, text):
+    make_id_tag("TAG")
+    row = begin(station := make_station())
+    stop(station, transaction_id=row.transaction_id, reason=reason)
+    assert read_only(page(admin_client, url(row)), "Stop reason") == text
 
 
 def test_page_shows_conflicts_and_escapes_them(admin_client):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.api import Program, errors, queries_grow
+from tests.support.api import ROOT, Program, errors, queries_grow
 from tests.support.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
 from transactions.models import OrphanMessage, Transaction
 
@@ -31,6 +31,29 @@ def test_ended_transaction_shows_what_is_billed(program):
     }  # fmt: skip
     assert (shown["started_at"], shown["stopped_at"]) == ("2026-03-01T12:00:00Z", "2026-03-01T12:30:00Z")
     assert (shown["energy_wh"], shown["closing"], shown["stop_reason"]) == (5000, "reported", "Local")
+
+
+def test_whole_numbers_of_wh_are_integers_and_fractions_are_kept(program):
+    station = make_station("A")
+    row = make(station=station, meter_start=1000.25)
+    stop(station, transaction_id=row.transaction_id, meter_stop=6000)
+    text = program.client.get(f"{ROOT}transactions/{row.transaction_id}/").content
+    for member in (b'"meter_start":1000.25,', b'"meter_stop":6000,', b'"energy_wh":4999.75,'):
+        assert text.count(member) == 1
+    Transaction.objects.update(meter_stop=2**63 - 1, meter_start=-(2**63), energy_wh=2**64 - 1)
+    text = program.client.get(f"{ROOT}transactions/{row.transaction_id}/").content
+    assert text.count(b'"meter_start":-9223372036854775808,') == 1
+    assert text.count(b'"meter_stop":9223372036854775807,') == 1
+
+
+def test_transaction_shows_the_words_of_its_station(program):
+    station = make_station("A")
+    row = make(station=station)
+    stop(station, transaction_id=row.transaction_id, reason="ReqEnergyTransferRejected")
+    shown = program.get(f"transactions/{row.transaction_id}/")
+    assert [shown[name] for name in ("ref", "stop_reason", "id_tag_kind", "plug")] == [
+        str(row.transaction_id), "ReqEnergyTransferRejected", "", None,
+    ]  # fmt: skip
 
 
 def test_transactions_filtered(program):

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -380,7 +381,7 @@ starts = st.fixed_dictionaries(
     {
         "id_tag": st.sampled_from(["plain", "two", "any", "nobody"]),
         "at": moments,
-        "meter_start": st.sampled_from([0, 1000, 5000]),
+        "meter_start": st.sampled_from([Decimal(0), Decimal(1000), Decimal("5000.25")]),
         "reservation_id": st.sampled_from([None, 0, 12]),
     }
 )
@@ -388,7 +389,7 @@ stops = st.fixed_dictionaries(
     {
         "id_tag": st.sampled_from([None, "plain", "nobody"]),
         "at": moments.map(lambda at: at + timedelta(hours=1)),
-        "meter_stop": st.sampled_from([None, 1000, 9000]),
+        "meter_stop": st.sampled_from([None, Decimal(1000), Decimal("9000.5")]),
         "reason": st.sampled_from(["Local", "Remote"]),
     }
 )
@@ -418,7 +419,7 @@ def test_rows_and_answers_are_those_of_the_rules(
             answers.append((started.id_tag_info, started.is_resend, started.is_cacheable))
             if read_at is not None:
                 pk = transaction_of(started).pk
-                value = RunningValue(pk, True, read_at, 3000.0, read_at, 11.0, read_at, None, None)
+                value = RunningValue(pk, True, read_at, 3000.125, read_at, 11.0, read_at, None, None)
                 update_running_values(values=[value])
             if end is not None:
                 tag = None if end["id_tag"] is None else tags[end["id_tag"]]
@@ -430,11 +431,13 @@ def test_rows_and_answers_are_those_of_the_rules(
                 )
                 answers.append(halted.id_tag_info)
         rows = Transaction.objects.filter(station=station).order_by("pk").select_related("connector")
+        assert [row.ref for row in rows] == [str(row.transaction_id) for row in rows]
         marks = [sorted(row.marks) for row in rows]
         ignored = {
             "id",
             "marks",
             "transaction_id",
+            "ref",
             "station",
             "connector",
             "tag",

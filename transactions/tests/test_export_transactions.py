@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 
@@ -132,6 +133,16 @@ def dangerous(db: None) -> None:
         start(make_station(), id_tag=id_tag, at=NOON + timedelta(minutes=minute), meter_start=-5)
 
 
+def test_csv_has_fractions_of_a_wh_where_there_are_some(three, file):
+    Transaction.objects.filter(transaction_id=three[0]).update(
+        meter_start=Decimal("1000.125"), meter_stop=Decimal(2**63 - 1), energy_wh=Decimal("9223372036854774806.875")
+    )
+    (row,) = rows(file, "--closing=reported")
+    assert (row["meter_start"], row["meter_stop"], row["energy_wh"]) == (
+        "1000.125", "9223372036854775807", "9223372036854774806.875",
+    )  # fmt: skip
+
+
 def test_csv_cells_are_no_formulas(dangerous, file):
     found = rows(file)
     guarded = [f"'{text}" for text in DANGEROUS[:5]] + DANGEROUS[5:]
@@ -156,6 +167,16 @@ def test_xlsx_cells_are_text_numbers_and_dates(dangerous, tmp_path):
     ]  # fmt: skip
     assert columns["meter_start"][0].value == str(10**15)
     assert (columns["meter_start"][7].value, columns["energy_wh"][7].value) == (7, 1.5)
+
+
+def test_xlsx_has_numbers_of_more_than_15_digits_as_text(three, tmp_path):
+    file = tmp_path / "transactions.xlsx"
+    Transaction.objects.update(meter_start=Decimal("999999999999.125"), energy_wh=Decimal("9999999999999.125"))
+    export(file)
+    (sheet,) = load_workbook(file).worksheets
+    _, row, *_ = sheet.iter_rows()
+    cells = [row[COLUMNS.index(name)] for name in ("meter_start", "energy_wh")]
+    assert [(cell.value, cell.data_type) for cell in cells] == [(999999999999.125, "n"), ("9999999999999.125", "s")]
 
 
 def test_xlsx_goes_on_in_a_further_sheet(tmp_path):
@@ -232,11 +253,13 @@ def many(live_environment: dict[str, str], django_db_blocker) -> dict[str, str]:
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                INSERT INTO transactions_transaction (station_id, connector_id, id_tag, id_tag_folded, id_tag_info,
-                    accepted, reported_connector_id, start_timestamp_raw, start_is_credible, started_at,
-                    start_received_at, meter_start, closing, stopped_at, meter_stop, stop_reason, stop_id_tag,
-                    estimate_cause, closed_by, close_note, energy_wh, last_message_at, marks)
-                SELECT station_id, connector_id, id_tag, id_tag_folded, id_tag_info, true, 1, n::text, true,
+                INSERT INTO transactions_transaction (ref,
+                    station_id, connector_id, id_tag, id_tag_folded, id_tag_info, accepted, reported_connector_id,
+                    start_timestamp_raw, start_is_credible, started_at, start_received_at, meter_start, closing,
+                    stopped_at, meter_stop, stop_reason, stop_id_tag, estimate_cause, closed_by, close_note,
+                    energy_wh, last_message_at, marks)
+                SELECT 'row ' || n,
+                    station_id, connector_id, id_tag, id_tag_folded, id_tag_info, true, 1, n::text, true,
                     started_at - n * interval '1 minute', started_at, 0, 'reported', started_at, n, 'Local', '',
                     '', '', '', n, started_at, '{}'
                 FROM transactions_transaction, generate_series(1, 100000) AS n WHERE id = %s

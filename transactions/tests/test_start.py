@@ -4,12 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from id_tags.models import IdTagGroup, UnknownIdTag
 from stations.models import Station
 from tests.support.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
 from transactions.models import Closing, Mark, Transaction
-from transactions.services.start import ConnectionSuperseded
+from transactions.services.start import ConnectionSuperseded, draw_transaction_ids
 
 pytestmark = pytest.mark.django_db
 
@@ -182,3 +183,23 @@ def test_start_from_a_superseded_connection_is_dropped():
     with pytest.raises(ConnectionSuperseded):
         start(station)
     assert Transaction.objects.count() == 0
+
+
+def test_start_is_known_by_its_stations_word():
+    """In OCPP 1.6 the transaction id as text, whichever way it is stored."""
+    station = make_station()
+    for minute in range(3):
+        row = transaction_of(start(station, at=NOON + timedelta(minutes=minute)))
+        assert (row.ref, row.id_tag_kind, row.plug) == (str(row.transaction_id), "", None)
+
+
+def test_transaction_without_its_stations_word_is_refused():
+    row = transaction_of(start(make_station()))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Transaction.objects.filter(pk=row.pk).update(ref="")
+
+
+def test_transaction_ids_are_drawn_once():
+    first = draw_transaction_ids(count=3)
+    assert first == list(range(first[0], first[0] + 3))
+    assert draw_transaction_ids(count=1) == [first[-1] + 1]

@@ -1,12 +1,14 @@
 """StopTransaction: the first one counts, equal ones are the same, different ones are recorded."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
+from evcharging.db.watt_hours import watt_hours
 from id_tags.models import IdTagGroup
 from stations.models import Station
-from tests.support.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
+from tests.support.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
 from transactions.models import Closing, Mark, OrphanMessage, OrphanState, StopConflict, Transaction
 from transactions.services.closing import TransactionNotOpen, close_stale, close_transaction
 from transactions.services.orphans import OrphanAlreadyResolved, OrphanDoesNotFit, adopt_orphan, dismiss_orphan
@@ -168,3 +170,39 @@ def test_adopt_orphan_refuses_stopped_and_foreign_transactions(station):
             adopt_orphan(
                 orphan_id=orphan.pk, transaction_id=answer.transaction_id, resolved_by="ann", note="", now=NOON
             )
+
+
+@pytest.mark.parametrize(
+    ("meter_start", "meter_stop", "energy_wh"),
+    [
+        (1000.25, 6000.5, "5000.25"),
+        (0.001, 0.003, "0.002"),
+        (-(2**63), 2**63 - 1, str(2**64 - 1)),
+        (2**53 + 1, 2**53 + 2, "1"),
+        (6000.5, 6000.25, "0"),
+    ],
+)
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_registers_and_energy_are_exact(station, meter_start, meter_stop, energy_wh, is_plain):
+    """Plain or not: samples in a stop leave it to stop_transaction()."""
+    answer = start(station, meter_start=meter_start)
+    stop(
+        station,
+        transaction_id=answer.transaction_id,
+        meter_stop=meter_stop,
+        transaction_data=() if is_plain else (reading(),),
+    )
+    row = transaction_of(answer)
+    assert [row.meter_start, row.meter_stop, row.energy_wh] == [
+        watt_hours(meter_start), watt_hours(meter_stop), Decimal(energy_wh),
+    ]  # fmt: skip
+    assert row.connector.last_meter_stop_wh == watt_hours(meter_stop)
+
+
+@pytest.mark.parametrize("word", ["ReqEnergyTransferRejected", "x" * 50])
+def test_stop_reason_may_be_any_word(station, word):
+    answer = start(station)
+    stop(station, transaction_id=answer.transaction_id, reason=word)
+    assert transaction_of(answer).stop_reason == word
+    stop(station, transaction_ref="nothing", reason=word, id_tag="NOBODY")
+    assert OrphanMessage.objects.get().stop_reason == word

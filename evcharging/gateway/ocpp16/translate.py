@@ -11,6 +11,7 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from evcharging.db.watt_hours import watt_hours
 from evcharging.gateway.ocpp16.operations import MAX_ID_TAG
 from evcharging.gateway.ocppj.deviations import Applied, note
 from evcharging.gateway.ocppj.json_text import canonical_json, json_text
@@ -28,6 +29,7 @@ from transactions.types import StartReport, StopReport
 
 MAX_INT32, MAX_INT64 = 2**31 - 1, 2**63 - 1
 MAX_TEXT = 255
+MAX_WORD = 50
 MAX_WORDS_KNOWN = 10_000
 MAX_WORDS_LENGTH = 300
 LARGEST_VALUE = 1e15
@@ -37,12 +39,6 @@ UNIT_NAMES = {"Celcius": "Celsius", "Hertz": "Hz"}
 """The specification's own spellings of a unit → ours."""
 
 PHASES_TO_NEUTRAL = {"L1-N": "L1", "L2-N": "L2", "L3-N": "L3"}
-STATUSES = frozenset(
-    {
-        "Available", "Preparing", "Charging", "SuspendedEVSE", "SuspendedEV", "Finishing", "Reserved", "Unavailable",
-        "Faulted",
-    }
-)  # fmt: skip
 DEFAULT_UNITS = (
     ("Energy.Active", "Wh"),
     ("Energy.Reactive", "varh"),
@@ -72,10 +68,9 @@ def boot(payload: dict[str, Any]) -> BootReport:
 
 def status(payload: dict[str, Any], *, zone: tzinfo, deviations: list[Applied]) -> StatusReport:
     """StatusNotification, OCPP 1.6 §6.47."""
-    word = payload["status"]
     return StatusReport(
         payload["connectorId"],
-        word if word in STATUSES else "",
+        payload["status"][:MAX_WORD],
         payload["errorCode"][:MAX_TEXT],
         payload.get("info", "")[:MAX_TEXT],
         payload.get("vendorId", "")[:MAX_TEXT],
@@ -109,7 +104,7 @@ def stop(payload: dict[str, Any], *, original: dict[str, Any], zone: tzinfo, dev
         _register(payload, "meterStop", deviations),
         _raw(original, "timestamp"),
         _time(payload, "timestamp", zone, deviations),
-        payload.get("reason", "Local"),
+        payload.get("reason", "Local")[:MAX_WORD],
         tuple(_readings(payload.get("transactionData", ()), "transactionData", zone, deviations)),
         blake2b(canonical_json(original), digest_size=16).digest(),
     )
@@ -187,12 +182,14 @@ def _raw(original: dict[str, Any], name: str) -> str | None:
     return None if value is None else json_text(value)[:MAX_TEXT]
 
 
-def _register(payload: dict[str, Any], name: str, deviations: list[Applied]) -> int | None:
-    value: int | None = payload.get(name)
-    if value is not None and not -MAX_INT64 <= value <= MAX_INT64:
+def _register(payload: dict[str, Any], name: str, deviations: list[Applied]) -> Decimal | None:
+    value: int | float | None = payload.get(name)
+    if value is None:
+        return None
+    if not -MAX_INT64 <= value <= MAX_INT64:
         note(deviations, "impossible_register", name, value)
         return None
-    return value
+    return watt_hours(value)
 
 
 def _int32_or_none(value: int | None) -> int | None:

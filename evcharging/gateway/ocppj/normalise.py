@@ -207,20 +207,22 @@ class _Reader:
             return value.strip()
         raise _NotUnderstood(SchemaError(self._codes.property, field, f"{value[:50]} is no {name}"))
 
-    def _integer(self, schema: dict[str, Any], value: Any, field: str) -> int:
-        """A whole number: texts and whole fractions are read, registers are cut to Wh; no column overflows.
+    def _integer(self, schema: dict[str, Any], value: Any, field: str) -> int | float:
+        """A whole number: texts and whole fractions are read, a register keeps its fraction; no column overflows.
 
-        No other fraction is: transaction 12.7 is not transaction 12.
+        No other fraction is read: transaction 12.7 is not transaction 12.
         """
         number = self._number(schema, value, field)
         whole = int(number) if isinstance(number, float) else number
         if isinstance(number, float):
             self._note("fraction_for_integer", field, value)
-        if whole != number and field not in self._vocabulary.registers:
-            raise _NotUnderstood(SchemaError(self._codes.type, field, "not a whole number"))
         if not -MAX_INT64 <= whole <= MAX_INT64:
             raise _NotUnderstood(SchemaError(self._codes.property, field, "out of range"))
-        return whole
+        if whole == number:
+            return whole
+        if field not in self._vocabulary.registers:
+            raise _NotUnderstood(SchemaError(self._codes.type, field, "not a whole number"))
+        return number
 
     def _number(self, schema: dict[str, Any], value: Any, field: str) -> int | float:
         if isinstance(value, str):

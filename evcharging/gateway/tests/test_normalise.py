@@ -76,8 +76,14 @@ def test_payload_as_specified_passes_untouched(action: str, payload: dict[str, A
         (
             "StartTransaction",
             START | {"meterStart": 12.5},
-            {"meterStart": 12},
+            {"meterStart": 12.5},
             [("fraction_for_integer", "meterStart")],
+        ),
+        (
+            "StopTransaction",
+            STOP | {"meterStop": "1234.5"},
+            {"meterStop": 1234.5},
+            [("text_for_number", "meterStop"), ("fraction_for_integer", "meterStop")],
         ),
         ("StartTransaction", START | {"idTag": 12345678}, {"idTag": "12345678"}, [("number_for_text", "idTag")]),
         (

@@ -1,6 +1,7 @@
 """OCPP 1.6 payloads into the apps' types, as tables."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -62,6 +63,12 @@ def test_status_with_every_field() -> None:
     assert report == StatusReport(2, "Faulted", "GroundFailure", "i", "v", "E7", NOON.replace(microsecond=123000))
 
 
+@pytest.mark.parametrize(("word", "kept"), [("Sleeping", "Sleeping"), ("x" * 60, "x" * 50), ("", "")])
+def test_status_is_any_word(word: str, kept: str) -> None:
+    payload = {"connectorId": 1, "errorCode": "NoError", "status": word}
+    assert translate.status(payload, zone=UTC, deviations=[]).status == kept
+
+
 def test_status_without_timestamp() -> None:
     deviations: list[Applied] = []
     payload = {"connectorId": 0, "errorCode": "NoError", "status": "Available"}
@@ -90,9 +97,13 @@ def test_start_with_every_field() -> None:
         ("123", 123, '"123"'),
         (" 123", 123, '" 123"'),
         (123.0, 123, "123.0"),
-        (12.5, 12, "12.5"),
-        ("12.5", 12, '"12.5"'),
+        (12.5, Decimal("12.5"), "12.5"),
+        ("12.5", Decimal("12.5"), '"12.5"'),
+        ("12.3456", Decimal("12.346"), '"12.3456"'),
+        (0.1, Decimal("0.1"), "0.1"),
         (-5, -5, "-5"),
+        (-5.25, Decimal("-5.25"), "-5.25"),
+        (-(2**63) + 1, -(2**63) + 1, "-9223372036854775807"),
         (2**63 - 1, 2**63 - 1, "9223372036854775807"),
         (2**63, None, "9223372036854775808"),
         ("", None, '""'),
@@ -101,7 +112,7 @@ def test_start_with_every_field() -> None:
         (None, None, None),
     ],
 )
-def test_meter_start_as_sent(reported: Any, meter_start: int | None, raw: str | None) -> None:
+def test_meter_start_as_sent(reported: Any, meter_start: Decimal | int | None, raw: str | None) -> None:
     payload = {"connectorId": 1, "idTag": "TAG", "meterStart": reported, "timestamp": NOON_TEXT}
     received = receive("StartTransaction", payload, Quirks())
     report = translate.start(received.payload, original=payload, zone=UTC, deviations=received.deviations)

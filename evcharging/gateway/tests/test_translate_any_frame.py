@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -101,6 +102,9 @@ def assert_storable(value: Any) -> None:
             value.encode()
         case int():
             assert -(2**63) <= value < 2**63
+        case Decimal():
+            assert value == value.quantize(Decimal("0.001"))
+            assert abs(value) < 2**63
         case float():
             assert math.isfinite(value)
         case datetime():
@@ -176,7 +180,7 @@ def _assert_fits(action: str, report: Any) -> None:
             assert 0 <= report.connector_id < 2**31
             assert max(len(text) for text in (report.vendor_id, report.vendor_error_code)) <= 255
             assert len(report.error_code) <= 50
-            assert len(report.status) <= 20
+            assert len(report.status) <= 50
         case StartReport():
             assert 0 <= report.connector_id < 2**31
             assert len(report.id_tag.strip().casefold()) <= 255
@@ -186,7 +190,7 @@ def _assert_fits(action: str, report: Any) -> None:
             assert report.transaction_id is None or 0 < report.transaction_id < 2**31
             assert len(report.transaction_ref) <= 255
             assert len((report.id_tag or "").casefold()) <= 255
-            assert len(report.reason) <= 20
+            assert len(report.reason) <= 50
             assert len(report.content_hash) == 16
         case (connector_id, transaction_id, transaction_ref, _) if action == "MeterValues":
             assert 0 <= connector_id < 2**31
