@@ -92,7 +92,7 @@ def fill(rows: int) -> dict[str, Any]:
             made.append(
                 Transaction(
                     transaction_id=transaction_id, ref=str(transaction_id), station=station,
-                    connector=connector, id_tag="BENCH", id_tag_info={"status": "Accepted"}, accepted=True,
+                    connector=connector, id_tag="BENCH", told_authorization={"status": "Accepted"}, accepted=True,
                     reported_connector_id=1, start_timestamp_raw=started.isoformat(), meter_start_raw=str(session),
                     start_is_credible=True, started_at=started, start_received_at=started, meter_start=Decimal(0),
                     id_seen_at=started, closing=Closing.REPORTED, stopped_at=stopped, stop_received_at=stopped,

@@ -109,7 +109,7 @@ class Session:
             received_at=machine.now,
             clock_drift_s=None,
         )
-        assert answer.id_tag_info == {"status": "Accepted"}
+        assert answer.authorization == {"status": "Accepted"}
 
 
 class Delivery:

@@ -67,7 +67,7 @@ def test_different_starts_of_one_tag_in_parallel_are_counted_one_by_one() -> Non
     make_id_tag("TAG", max_active_transactions=2)
     stations = [make_station() for _ in range(4)]
     calls = [partial(start, station, connector_id=number) for station in stations for number in (1, 2)]
-    statuses = Counter(answer.id_tag_info["status"] for answer in _at_once(calls))
+    statuses = Counter(answer.authorization["status"] for answer in _at_once(calls))
     assert statuses == {"Accepted": 2, "ConcurrentTx": 6}
 
 

@@ -291,12 +291,12 @@ class Machine(RuleBasedStateMachine):
             clock_drift_s=self.drifts[at],
         )
         if before is not None:
-            assert (answer.transaction_id, answer.id_tag_info) == (before.transaction_id, before.id_tag_info)
+            assert (answer.transaction_id, answer.authorization) == (before.transaction_id, before.authorization)
         else:
             assert 1 <= answer.transaction_id < 2**31
             assert self.model.by_id(at, answer.transaction_id) is None
             status = self.model.start(at, report, answer.transaction_id, self.now, self.drifts[at])
-            assert answer.id_tag_info == {"status": status}
+            assert answer.authorization == {"status": status}
             self.starts.append((at, report, answer))
         assert answer.is_resend == (before is not None)
 
@@ -332,10 +332,10 @@ class Machine(RuleBasedStateMachine):
             clock_drift_s=self.drifts[at],
         )
         if report.id_tag is None:
-            assert answer.id_tag_info is None
+            assert answer.authorization is None
         else:
             status = "Accepted" if report.id_tag in self.model.limits else "Invalid"
-            assert answer.id_tag_info == {"status": status}
+            assert answer.authorization == {"status": status}
         self.model.stop(at, report, self.now, self.drifts[at])
         self.stops.append((at, report))
 

@@ -19,7 +19,7 @@ _SOURCES = {
     "station": "station__identity",
     "connector_id": "connector__connector_id",
     "id_tag": "id_tag",
-    "id_tag_status": KT("id_tag_info__status"),
+    "id_tag_status": KT("told_authorization__status"),
     "started_at": "started_at",
     "stopped_at": "stopped_at",
     "meter_start": "meter_start",

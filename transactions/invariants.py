@@ -118,7 +118,7 @@ INVARIANTS = (
         LEFT JOIN transactions_transaction t ON t.id = o.transaction_id
         WHERE o.state = 'adopted'
             AND (t.id IS NULL OR t.station_id <> o.station_id
-                 OR (o.kind = 'StopTransaction' AND t.stop_digest IS DISTINCT FROM o.digest))
+                 OR (o.kind = 'stop' AND t.stop_digest IS DISTINCT FROM o.digest))
         """,
     ),
     Invariant(

@@ -85,6 +85,5 @@ def adoption_candidates(orphan: OrphanMessage, *, limit: int = 20) -> list[Trans
 
 
 def with_ref(station_id: int, ref: str) -> QuerySet[Transaction]:
-    """Return the transactions of a station that it knows by this word; none for what can be none of its words."""
-    number = int(ref) if ref.isascii() and ref.isdecimal() and len(ref) < 11 else 0
-    return Transaction.objects.filter(station_id=station_id, transaction_id=number if number < 2**31 else 0)
+    """Return the transactions of a station that it knows by this word; none for no word."""
+    return Transaction.objects.filter(station_id=station_id, ref=ref)

@@ -72,16 +72,16 @@ class StartAnswer:
     """What a StartTransaction is answered. `is_cacheable`: the start's time is credible: a repeat is no new start."""
 
     transaction_id: int
-    id_tag_info: dict[str, str]
+    authorization: dict[str, str]
     is_resend: bool
     is_cacheable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class StopAnswer:
-    """What a StopTransaction is answered: idTagInfo only where the message named a tag (OCPP 1.6 §6.50)."""
+    """What a StopTransaction is answered: an authorization only where the message named a tag (OCPP 1.6 §6.50)."""
 
-    id_tag_info: dict[str, str] | None
+    authorization: dict[str, str] | None
     transaction_id: int | None
 
 

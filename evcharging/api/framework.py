@@ -40,7 +40,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "EstimateCause": "transactions.models.EstimateCause",
         "Mark": "transactions.models.Mark",
         "StopReason": "transactions.models.StopReason",
-        "OrphanKind": "transactions.models.OrphanKind",
+        "OrphanKind": "transactions.api.orphans.KIND_CHOICES",
         "OrphanState": "transactions.models.OrphanState",
     },
     "POSTPROCESSING_HOOKS": [

@@ -280,7 +280,7 @@ def test_stop_of_another_stations_transaction(
     assert [row.closing, row.meter_stop, row.energy_wh] == [Closing.OPEN, None, 0.0]
     assert samples_of(station) == [(9000.0, "Sample.Periodic", None)]
     kinds = OrphanMessage.objects.filter(station=station).order_by("kind").values_list("kind", "transaction_ref")
-    assert list(kinds) == [("MeterValues", str(theirs)), ("StopTransaction", str(theirs))]
+    assert list(kinds) == [("meter_values", str(theirs)), ("stop", str(theirs))]
 
 
 def test_offline_session(charger: Charger, tag: IdTag) -> None:

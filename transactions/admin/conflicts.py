@@ -18,7 +18,7 @@ class StopConflictAdmin(ReadOnlyAdmin):
     list_select_related = ("transaction__station",)
     search_fields = ("=transaction__transaction_id", "transaction__station__identity")
     search_help_text = "Transaction id or station"
-    fields = ("transaction", "received_at", "payload")
+    fields = ("transaction", "received_at", "meter_stop", "stop_reason", "reported_at", "payload")
 
     @display(description="Received", ordering="received_at")
     def received(self, conflict: StopConflict) -> SafeString:
@@ -38,7 +38,7 @@ class StopConflictAdmin(ReadOnlyAdmin):
 
     @display(description="Said")
     def reported(self, conflict: StopConflict) -> str:
-        return str(conflict.payload.get("meterStop", ""))
+        return wh(conflict.meter_stop)
 
     @display(description="Message")
     def message(self, conflict: StopConflict) -> SafeString:

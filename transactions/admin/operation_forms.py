@@ -97,7 +97,7 @@ class StopChargingForm(OperationForm):
         super().__init__(*args, **kwargs)
         rows = Transaction.objects.awaiting_stop().filter(station=self.station).select_related("connector")
         names = {
-            str(row.transaction_id): f"{row.transaction_id}: connector {row.connector.connector_id}, {row.id_tag}"
+            row.ref: f"{row.transaction_id}: connector {row.connector.connector_id}, {row.id_tag}"
             for row in rows.order_by("-pk")[:100]
         }
         self.fields["transaction_ref"].choices = list(names.items())  # type: ignore[attr-defined]

@@ -73,7 +73,8 @@ class TransactionAdmin(CommandPermission, ActionsWhile, PanelPage, ReadOnlyAdmin
             {
                 "classes": ("collapse",),
                 "fields": (
-                    "transaction_id", "station", "connector", "reported_connector_id", "id_tag", "tag", "id_tag_info",
+                    "transaction_id", "station", "connector", "reported_connector_id", "id_tag", "tag",
+                    "told_authorization",
                     "reservation_id", "started_by_command", "start_timestamp_raw", "meter_start_raw", "meter_start",
                     "start_is_credible", "started_at", "start_reported_at", "start_received_at", "id_seen_at",
                 ),
@@ -128,7 +129,7 @@ class TransactionAdmin(CommandPermission, ActionsWhile, PanelPage, ReadOnlyAdmin
         text = literal(row.id_tag, 24)
         if row.accepted:
             return text
-        return format_html("{} {}", text, badge(row.id_tag_info.get("status", "refused"), BAD))
+        return format_html("{} {}", text, badge(row.told_authorization.get("status", "refused"), BAD))
 
     @display(description="Started", ordering="started_at")
     def started(self, row: Transaction) -> SafeString:
@@ -164,7 +165,7 @@ class TransactionAdmin(CommandPermission, ActionsWhile, PanelPage, ReadOnlyAdmin
     @action(description="Stop charging", icon="power_settings_new", url_path="stop", permissions=["command"])
     def stop_remotely(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row = get_object_or_404(Transaction, pk=object_id)
-        url = operation_url(row.station_id, StopCharging, transaction_ref=str(row.transaction_id))
+        url = operation_url(row.station_id, StopCharging, transaction_ref=row.ref)
         return HttpResponseRedirect(url)
 
     def actionable(self) -> QuerySet[Transaction]:

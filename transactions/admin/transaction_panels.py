@@ -67,7 +67,7 @@ def findings(row: Transaction) -> list[Finding]:
     """Return what to check before the transaction is billed."""
     found = []
     if not row.accepted:
-        found.append(Finding("danger", f"The tag was refused: {row.id_tag_info.get('status', 'no status')}."))
+        found.append(Finding("danger", f"The tag was refused: {row.told_authorization.get('status', 'no status')}."))
     if row.closing == Closing.ESTIMATED:
         cause = EstimateCause(row.estimate_cause).label.lower()
         found.append(Finding("warning", f"Its end is an estimate ({cause}): no StopTransaction has come."))
@@ -94,9 +94,9 @@ def conflicts(request: HttpRequest, row: Transaction) -> PanelContent:
             "rows": [
                 [
                     link(conflict, at(conflict.received_at)),
-                    conflict.payload.get("meterStop", ""),
-                    conflict.payload.get("timestamp", ""),
-                    conflict.payload.get("reason", ""),
+                    wh(conflict.meter_stop),
+                    when(conflict.reported_at),
+                    conflict.stop_reason,
                     literal(str(conflict.payload)),
                 ]
                 for conflict in latest

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
@@ -20,11 +21,21 @@ from stations.api.filters import StationFilter
 from transactions.models import OrphanKind, OrphanMessage, OrphanState, Transaction
 from transactions.services.orphans import OrphanAlreadyResolved, OrphanDoesNotFit, adopt_orphan, dismiss_orphan
 
+OCPP16_KINDS = {OrphanKind.STOP: "StopTransaction", OrphanKind.METER_VALUES: "MeterValues"}
+"""Kinds in the words of OCPP 1.6, which this API began with."""
+KIND_CHOICES = [(word, OrphanKind(kind).label) for kind, word in OCPP16_KINDS.items()]
+
+
+class KindField(serializers.ChoiceField):
+    def to_representation(self, value: str) -> str:
+        return OCPP16_KINDS.get(OrphanKind(value), value)
+
 
 class OrphanSerializer(RowSerializer):
     """A message about a transaction whose id means nothing here."""
 
     station = serializers.CharField(source="station.identity")
+    kind = KindField(choices=KIND_CHOICES)
     transaction_id = serializers.IntegerField(
         source="transaction.transaction_id", default=None, allow_null=True, help_text="Of what adopted it."
     )
@@ -50,7 +61,10 @@ class OrphanFilterSet(PeriodFilterSet):
 
     station = StationFilter()
     state = filters.ChoiceFilter(choices=OrphanState.choices)
-    kind = filters.ChoiceFilter(choices=OrphanKind.choices)
+    kind = filters.ChoiceFilter(choices=KIND_CHOICES, method="of_kind")
+
+    def of_kind(self, queryset: QuerySet[OrphanMessage], name: str, value: str) -> QuerySet[OrphanMessage]:
+        return queryset.filter(kind__in=[kind for kind, word in OCPP16_KINDS.items() if word == value])
 
 
 class OrphanViewSet(ReadViewSet):

@@ -20,6 +20,15 @@ from stations.api.filters import StationFilter
 from transactions.models import Closing, Mark, Transaction
 from transactions.services.closing import TransactionNotOpen, close_transaction
 
+ID_TAG_INFO = {"expires_at": "expiryDate", "group_id_tag": "parentIdTag"}
+
+
+class IdTagInfoField(serializers.DictField):
+    """What a station was told of a tag, in the words of OCPP 1.6, which this API began with."""
+
+    def to_representation(self, value: dict[str, str]) -> dict[str, str]:
+        return {ID_TAG_INFO.get(name, name): text for name, text in value.items()}
+
 
 class TransactionSerializer(RowSerializer):
     """One charging session. Times are effective ones beside reported and received ones; energy in Wh, power in W."""
@@ -30,15 +39,17 @@ class TransactionSerializer(RowSerializer):
         child=serializers.ChoiceField(choices=Mark.choices), help_text="Reasons to look at it before billing it."
     )
     stop_reason = serializers.CharField(help_text="The station's word, OCPP's or any other; empty until its stop.")
-    id_tag_info = serializers.DictField(help_text="What the station was answered (OCPP 1.6 idTagInfo).")
+    id_tag_info = IdTagInfoField(
+        source="told_authorization", help_text="What the station was answered (OCPP 1.6 idTagInfo)."
+    )
 
     class Meta:
         model = Transaction
         fields = (
             "transaction_id", "ref", "station", "connector_id", "plug", "id_tag", "id_tag_kind", "accepted",
-            "id_tag_info", "reservation_id",
-            "started_at", "start_reported_at", "start_received_at", "meter_start", "closing", "stopped_at",
-            "stop_reported_at", "stop_received_at", "meter_stop", "stop_reason", "stop_id_tag",
+            "id_tag_info", "reservation_id", "started_at", "start_reported_at", "start_received_at", "meter_start",
+            "closing", "stopped_at", "stop_reported_at", "stop_received_at", "meter_stop", "stop_reason",
+            "stop_id_tag",
             "estimated_stopped_at", "estimated_energy_wh", "estimate_cause", "closed_by", "close_note", "energy_wh",
             "last_register_wh", "last_register_at", "power_w", "power_at", "soc_percent", "soc_at", "last_message_at",
             "marks",

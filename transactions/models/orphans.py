@@ -12,7 +12,10 @@ class StopConflict(models.Model):
 
     transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="stop_conflicts")
     digest = models.UUIDField(editable=False)
-    payload = models.JSONField()
+    meter_stop = WattHoursField("meter stop (Wh)", null=True)
+    stop_reason = models.CharField(max_length=50, blank=True, db_default="")
+    reported_at = models.DateTimeField(null=True)
+    payload = models.JSONField(help_text="As received.")
     received_at = models.DateTimeField()
 
     class Meta:
@@ -25,8 +28,8 @@ class StopConflict(models.Model):
 
 
 class OrphanKind(models.TextChoices):
-    STOP = "StopTransaction", "Stop"
-    METER_VALUES = "MeterValues", "Meter values"
+    STOP = "stop", "Stop"
+    METER_VALUES = "meter_values", "Meter values"
 
 
 class OrphanState(models.TextChoices):

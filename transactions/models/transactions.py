@@ -103,7 +103,9 @@ class Transaction(models.Model):
         help_text="The kind of token, in the station's word; blank in OCPP 1.6.",
     )  # fmt: skip
     tag = models.ForeignKey(IdTag, models.PROTECT, null=True, related_name="transactions", db_index=False)
-    id_tag_info = models.JSONField("idTagInfo", help_text="What the station was answered.")
+    told_authorization = models.JSONField(
+        "authorization", help_text="What the station was told of the tag: status, expires_at, group_id_tag."
+    )
     accepted = models.BooleanField(help_text="Whether the tag was accepted at the start.")
     reservation_id = models.IntegerField(null=True, blank=True)
     started_by_command = models.ForeignKey(

@@ -249,7 +249,7 @@ def _supersede(candidates: Sequence[_Candidate]) -> list[Stopped]:
 _INSERT_SQL = """
     INSERT INTO transactions_transaction
         (transaction_id, ref, station_id, connector_id, reported_connector_id,
-         id_tag, id_tag_folded, tag_id, id_tag_info, reservation_id,
+         id_tag, id_tag_folded, tag_id, told_authorization, reservation_id,
          start_timestamp_raw, meter_start_raw, meter_start, started_at, start_reported_at, start_received_at,
          last_message_at, marks,
          accepted, start_is_credible, closing, energy_wh, stop_reason, stop_id_tag, estimate_cause, closed_by,

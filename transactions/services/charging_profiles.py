@@ -54,7 +54,7 @@ def request_set_charging_profile(
         running = _running(station_id, connector_id)
         if running is None:
             raise CommandRefused(f"nobody charges on connector {connector_id}: a TxProfile needs a transaction")
-        profile = profile._replace(transaction_ref=str(running.transaction_id))
+        profile = profile._replace(transaction_ref=running.ref)
     operation = SetChargingProfile(connector_id=connector_id, profile=completed(profile, station_id))
     return request_command(station_id=station_id, operation=operation, origin=origin)
 
@@ -74,7 +74,7 @@ def keep_profile(*, command: Command, now: datetime) -> None:
     row: Transaction | None = None
     if profile.purpose == ProfilePurpose.TX:
         row = _running(command.station_id, connector_id)
-        if row is None or profile.transaction_ref not in (None, str(row.transaction_id)):
+        if row is None or profile.transaction_ref not in (None, row.ref):
             raise CommandRefused("a TxProfile is for the transaction that is open on its connector")
     _profile_of(command, profile, connector_id, row, now).save(force_insert=True)
 

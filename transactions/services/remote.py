@@ -46,7 +46,7 @@ def request_remote_stop(*, pk: int, origin: Origin) -> Command:
     :raises CommandRefused: it has ended already. :raises Transaction.DoesNotExist:
     """
     row = Transaction.objects.get(pk=pk)
-    operation = StopCharging(transaction_ref=str(row.transaction_id))
+    operation = StopCharging(transaction_ref=row.ref)
     return request_command(station_id=row.station_id, operation=operation, origin=origin)
 
 

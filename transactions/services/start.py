@@ -57,7 +57,7 @@ def start_transaction(
     connector = lock_connector(station_id=station_id, connector_id=max(outlet, 0))
     known = _same_start(station_id, report)
     if known is not None:
-        return StartAnswer(known.transaction_id, known.id_tag_info, True, known.start_is_credible)
+        return StartAnswer(known.transaction_id, known.told_authorization, True, known.start_is_credible)
     started = effective_time(reported_at=report.reported_at, received_at=received_at, clock_drift_s=clock_drift_s)
     marks = _time_marks(report, received_at, started.is_credible)
     if not is_station_accepted:
@@ -80,7 +80,7 @@ def start_transaction(
         connector=connector,
         id_tag=report.id_tag,
         tag_id=authorization.tag_id,
-        id_tag_info=info,
+        told_authorization=info,
         accepted=status == "Accepted",
         reservation_id=report.reservation_id,
         reported_connector_id=report.connector_id,

@@ -104,6 +104,14 @@ def _apply(row: Transaction, end: ReportedEnd, payload: Mapping[str, Any]) -> bo
     if row.stop_digest == end.digest:
         return False
     _, is_new = StopConflict.objects.get_or_create(
-        transaction=row, digest=end.digest, defaults={"payload": payload, "received_at": end.received_at}
+        transaction=row,
+        digest=end.digest,
+        defaults={
+            "meter_stop": end.meter_stop,
+            "stop_reason": end.reason,
+            "reported_at": end.reported_at,
+            "payload": payload,
+            "received_at": end.received_at,
+        },
     )
     return is_new

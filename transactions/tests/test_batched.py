@@ -83,7 +83,7 @@ def test_batch_of_plain_starts_and_stops_costs_as_many_statements_as_one():
     def statements(stations: list[Station]) -> tuple[int, int]:
         with CaptureQueriesContext(connection) as started:
             answers = record_plain_starts(messages=[start_message(station) for station in stations])
-        assert [answer.id_tag_info for answer in answers] == [{"status": "Accepted"}] * len(stations)
+        assert [answer.authorization for answer in answers] == [{"status": "Accepted"}] * len(stations)
         with CaptureQueriesContext(connection) as stopped:
             stops = record_plain_stops(
                 messages=[
@@ -163,7 +163,7 @@ def test_superseding_starts_cost_as_many_statements_as_one():
         assert None not in earlier
         with CaptureQueriesContext(connection) as superseding:
             answers = record_plain_starts(messages=[start_message(station, at=LATER) for station in stations])
-        assert [answer.id_tag_info for answer in answers] == [{"status": "Accepted"}] * len(stations)
+        assert [answer.authorization for answer in answers] == [{"status": "Accepted"}] * len(stations)
         return len(superseding)
 
     few, many = statements(make_outlets(1)), statements(make_outlets(30))
@@ -201,7 +201,7 @@ def test_superseded_transaction_of_the_same_tag_does_not_count_but_those_of_othe
     messages = [start_message(one, at=LATER), start_message(two, at=LATER), start_message(third, at=LATER)]
     answers = record_plain_starts(messages=messages)
     assert [answer is not None for answer in answers] == [True, True, False]
-    assert start_transaction(**messages[2]._asdict()).id_tag_info == {"status": "Accepted"}
+    assert start_transaction(**messages[2]._asdict()).authorization == {"status": "Accepted"}
 
 
 def test_start_that_is_left_to_the_rules_supersedes_nothing():
@@ -310,7 +310,7 @@ def test_of_two_starts_of_a_tag_one_is_plain_and_the_other_counts_it():
     messages = [start_message(one, id_tag=one.identity), start_message(two, id_tag=one.identity.lower())]
     first, second = record_plain_starts(messages=messages)
     assert (first is not None, second) == (True, None)
-    assert start_transaction(**messages[1]._asdict()).id_tag_info == {"status": "ConcurrentTx"}
+    assert start_transaction(**messages[1]._asdict()).authorization == {"status": "ConcurrentTx"}
 
 
 def test_tags_with_higher_limits_and_without_are_counted():
@@ -416,7 +416,7 @@ def test_rows_and_answers_are_those_of_the_rules(
             start_ = start_message(station, connector_id=connector_id, **(begin | {"id_tag": tags[begin["id_tag"]]}))
             plain = record_plain_starts(messages=[start_])[0] if by_batch else None
             started = plain or start_transaction(**start_._asdict())
-            answers.append((started.id_tag_info, started.is_resend, started.is_cacheable))
+            answers.append((started.authorization, started.is_resend, started.is_cacheable))
             if read_at is not None:
                 pk = transaction_of(started).pk
                 value = RunningValue(pk, True, read_at, 3000.125, read_at, 11.0, read_at, None, None)
@@ -429,7 +429,7 @@ def test_rows_and_answers_are_those_of_the_rules(
                 halted = (record_plain_stops(messages=[stop_])[0] if by_batch else None) or stop_transaction(
                     **stop_._asdict()
                 )
-                answers.append(halted.id_tag_info)
+                answers.append(halted.authorization)
         rows = Transaction.objects.filter(station=station).order_by("pk").select_related("connector")
         assert [row.ref for row in rows] == [str(row.transaction_id) for row in rows]
         marks = [sorted(row.marks) for row in rows]
@@ -461,7 +461,7 @@ def test_one_tag_at_many_stations_at_once_charges_once():
 
     def run(report: Callable[..., Any], share: list[Station]) -> None:
         for station in share:
-            infos.append(report(**start_message(station, id_tag="SHARED")._asdict()).id_tag_info)
+            infos.append(report(**start_message(station, id_tag="SHARED")._asdict()).authorization)
         connection.close()
 
     threads = [

@@ -254,12 +254,13 @@ def many(live_environment: dict[str, str], django_db_blocker) -> dict[str, str]:
             cursor.execute(
                 """
                 INSERT INTO transactions_transaction (ref,
-                    station_id, connector_id, id_tag, id_tag_folded, id_tag_info, accepted, reported_connector_id,
+                    station_id, connector_id, id_tag, id_tag_folded, told_authorization, accepted,
+                    reported_connector_id,
                     start_timestamp_raw, start_is_credible, started_at, start_received_at, meter_start, closing,
                     stopped_at, meter_stop, stop_reason, stop_id_tag, estimate_cause, closed_by, close_note,
                     energy_wh, last_message_at, marks)
                 SELECT 'row ' || n,
-                    station_id, connector_id, id_tag, id_tag_folded, id_tag_info, true, 1, n::text, true,
+                    station_id, connector_id, id_tag, id_tag_folded, told_authorization, true, 1, n::text, true,
                     started_at - n * interval '1 minute', started_at, 0, 'reported', started_at, n, 'Local', '',
                     '', '', '', n, started_at, '{}'
                 FROM transactions_transaction, generate_series(1, 100000) AS n WHERE id = %s

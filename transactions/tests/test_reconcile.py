@@ -325,7 +325,7 @@ def _sequence_fell_back(row: Transaction) -> None:
         (
             _adopted_by_nobody,
             "an adopted message is with no transaction, or with one that has another stop",
-            r"CP-A StopTransaction, reported id -1",
+            r"CP-A stop, reported id -1",
         ),
         (
             _sequence_fell_back,

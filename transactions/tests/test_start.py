@@ -19,7 +19,7 @@ def test_start_is_stored_with_effective_time_and_answered_accepted():
     make_id_tag("TAG")
     answer = start(make_station())
     row = transaction_of(answer)
-    assert answer.id_tag_info == {"status": "Accepted"}
+    assert answer.authorization == {"status": "Accepted"}
     assert (row.started_at, row.meter_start, row.accepted, row.closing, row.marks) == (NOON, 1000, True, "open", [])
     assert row.energy_wh == 0
 
@@ -73,7 +73,7 @@ def test_start_of_unknown_tag_is_a_transaction_marked_refused():
     station = make_station()
     answer = start(station)
     row = transaction_of(answer)
-    assert answer.id_tag_info == {"status": "Invalid"}
+    assert answer.authorization == {"status": "Invalid"}
     assert (row.accepted, row.marks) == (False, [Mark.REFUSED_TAG])
     assert UnknownIdTag.objects.get().count == 1
 
@@ -82,7 +82,7 @@ def test_start_with_tag_charging_elsewhere_is_concurrent():
     make_id_tag("TAG")
     start(make_station())
     answer = start(make_station(), at=NOON + timedelta(minutes=1))
-    assert answer.id_tag_info == {"status": "ConcurrentTx"}
+    assert answer.authorization == {"status": "ConcurrentTx"}
 
 
 def test_start_refused_does_not_count_against_its_own_limit():
@@ -92,29 +92,29 @@ def test_start_refused_does_not_count_against_its_own_limit():
     start(two, at=NOON + timedelta(minutes=1))
     stop(one, transaction_id=first.transaction_id, at=NOON + timedelta(minutes=2))
     answer = start(three, at=NOON + timedelta(minutes=3))
-    assert answer.id_tag_info == {"status": "Accepted"}
+    assert answer.authorization == {"status": "Accepted"}
 
 
 def test_start_with_unlimited_tag_is_accepted_everywhere():
     make_id_tag("TAG", max_active_transactions=0)
     start(make_station())
-    assert start(make_station()).id_tag_info == {"status": "Accepted"}
+    assert start(make_station()).authorization == {"status": "Accepted"}
 
 
 def test_start_within_group_limit_counts_the_whole_group():
     group = IdTagGroup.objects.create(parent_id_tag="FLEET", max_active_transactions=2)
     for name in ("A", "B", "C"):
         make_id_tag(name, group=group)
-    statuses = [start(make_station(), id_tag=name).id_tag_info for name in ("A", "B", "C")]
+    statuses = [start(make_station(), id_tag=name).authorization for name in ("A", "B", "C")]
     assert [info["status"] for info in statuses] == ["Accepted", "Accepted", "ConcurrentTx"]
-    assert statuses[0]["parentIdTag"] == "FLEET"
+    assert statuses[0]["group_id_tag"] == "FLEET"
 
 
 def test_start_with_silent_transaction_elsewhere_does_not_count_it():
     make_id_tag("TAG")
     start(make_station())
     answer = start(make_station(), at=NOON + timedelta(hours=25))
-    assert answer.id_tag_info == {"status": "Accepted"}
+    assert answer.authorization == {"status": "Accepted"}
 
 
 def test_start_on_busy_connector_supersedes_the_open_one():
@@ -125,7 +125,7 @@ def test_start_on_busy_connector_supersedes_the_open_one():
     old, new = transaction_of(first), transaction_of(second)
     assert (old.closing, old.estimate_cause, old.meter_stop) == (Closing.ESTIMATED, "superseded", None)
     assert old.marks == [Mark.MISSING_STOP, Mark.SUPERSEDED]
-    assert (new.closing, second.id_tag_info) == (Closing.OPEN, {"status": "Accepted"})
+    assert (new.closing, second.authorization) == (Closing.OPEN, {"status": "Accepted"})
 
 
 def test_start_older_than_the_open_one_never_closes_it():

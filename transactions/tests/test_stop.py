@@ -27,7 +27,7 @@ def test_stop_closes_with_meters_and_reason(station):
     answer = start(station)
     stopped = stop(station, transaction_id=answer.transaction_id)
     row = transaction_of(answer)
-    assert stopped.id_tag_info is None
+    assert stopped.authorization is None
     assert (row.closing, row.stopped_at, row.meter_stop, row.energy_wh, row.stop_reason) == (
         Closing.REPORTED, NOON + timedelta(minutes=30), 6000, 5000, "Local",
     )  # fmt: skip
@@ -49,7 +49,7 @@ def test_stop_that_differs_is_recorded_and_changes_nothing(station):
     for _ in range(2):
         stop(station, transaction_id=answer.transaction_id, meter_stop=9999, content_hash=b"b" * 16)
     assert transaction_of(answer).meter_stop == 6000
-    assert StopConflict.objects.get().payload["meterStop"] == 9999
+    assert StopConflict.objects.get().meter_stop == 9999
 
 
 def test_stop_with_id_tag_is_answered_about_it(station):
@@ -57,7 +57,7 @@ def test_stop_with_id_tag_is_answered_about_it(station):
     make_id_tag("SIBLING", group=group)
     answer = start(station)
     stopped = stop(station, transaction_id=answer.transaction_id, id_tag="SIBLING")
-    assert stopped.id_tag_info == {"status": "Accepted", "parentIdTag": "FLEET"}
+    assert stopped.authorization == {"status": "Accepted", "group_id_tag": "FLEET"}
 
 
 def test_stop_below_the_start_is_marked_and_never_negative(station):
@@ -74,7 +74,7 @@ def test_stop_with_unknown_id_and_nothing_that_fits_is_kept_for_review(station, 
             station, transaction_id=transaction_id, transaction_ref=ref, id_tag="TAG", content_hash=b"c" * 16
         )
     orphan = OrphanMessage.objects.get()
-    assert answer.id_tag_info == {"status": "Accepted"}
+    assert answer.authorization == {"status": "Accepted"}
     assert (orphan.state, orphan.transaction_ref, orphan.meter_stop, orphan.count) == ("waiting", ref, 6000, 2)
 
 

@@ -86,7 +86,7 @@ async def start_transaction(message: Message) -> Answer:
     if connection.station.response_delay_ms:
         await asyncio.sleep(connection.station.response_delay_ms / 1000)
     return Answer(
-        {"transactionId": started.transaction_id, "idTagInfo": translate.id_tag_info(started.id_tag_info)},
+        {"transactionId": started.transaction_id, "idTagInfo": translate.id_tag_info(started.authorization)},
         may_be_remembered=started.is_cacheable,
     )
 
@@ -117,7 +117,9 @@ async def stop_transaction(message: Message) -> Answer:
             report.transaction_ref[:64],
             "kept for review" if stopped.transaction_id is None else f"taken for {stopped.transaction_id}",
         )
-    return EMPTY if stopped.id_tag_info is None else Answer({"idTagInfo": translate.id_tag_info(stopped.id_tag_info)})
+    return (
+        EMPTY if stopped.authorization is None else Answer({"idTagInfo": translate.id_tag_info(stopped.authorization)})
+    )
 
 
 async def meter_values(message: Message) -> Answer:

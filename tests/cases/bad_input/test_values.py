@@ -115,7 +115,7 @@ def test_transaction_id_that_can_be_none_of_ours(charger: Charger, station: Stat
     assert charger.call("StopTransaction", stop(transaction_id), "s") == [3, "s", {}]
     payload = meter_values(sample("1500")) | {"transactionId": transaction_id}
     assert charger.call("MeterValues", payload, "m") == [3, "m", {}]
-    assert OrphanMessage.objects.filter(station=station, kind="StopTransaction").count() == 1
+    assert OrphanMessage.objects.filter(station=station, kind="stop").count() == 1
     assert MeterValue.objects.get(series__station=station).transaction is None
 
 
