@@ -123,7 +123,7 @@ def test_reservation_is_cancelled_from_its_page_while_it_is_held(admin_client):
     assert path in page(admin_client, f"{LIST}reservation/{held.pk}/change/")
     assert f"{LIST}reservation/{over.pk}/cancel/" not in page(admin_client, f"{LIST}reservation/{over.pk}/change/")
     response = admin_client.get(path)
-    assert response.headers["location"].endswith(f"/CancelReservation/?reservationId={held.reservation_id}")
+    assert response.headers["location"].endswith(f"/cancel_reservation/?reservation_id={held.reservation_id}")
     page(staff("transactions.view_reservation"), path, 403)
 
 
