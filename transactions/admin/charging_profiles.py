@@ -21,7 +21,7 @@ def limits_of(schedule: Any, unit: str) -> str:
     limits = []
     for period in periods[:5] if isinstance(periods, list) else []:
         if not isinstance(period, dict):
-            continue  # a composite schedule is stored as the station sent it
+            continue  # a composite schedule comes from the station: its parts may have any type
         start, limit = period.get("starts_s", 0), shortened(str(period.get("limit")), 20)
         is_later = isinstance(start, int) and start > 0
         limits.append(f"from {duration(start)} on {limit} {unit}" if is_later else f"{limit} {unit}")
