@@ -184,3 +184,12 @@ def connect(server: Server, target: str, *headers: bytes) -> Client:
     response = client.request(target.encode(), *headers)
     assert response.status == 101, response
     return client
+
+
+def assert_serves(server: Server, within_s: float = 1) -> None:
+    """Another connection is accepted and answered at once."""
+    started = time.monotonic()
+    with connect(server, "/ocpp/other") as client:
+        client.send(TEXT, b'[2,"1","Heartbeat",{}]')
+        assert client.receive() == (TEXT, b'[3,"1",{}]')
+    assert time.monotonic() - started < within_s
