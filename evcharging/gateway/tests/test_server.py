@@ -153,11 +153,16 @@ def test_compression_is_never_negotiated(server: Server) -> None:
         ([line for line in UPGRADE if not line.startswith(b"Connection")], 101),  # Autel
         ([line.replace(b": Upgrade", b": keep-alive, upgrade") for line in UPGRADE], 101),
         ([*UPGRADE, b"Origin: charger"], 101),  # no host in it
+        ([line for line in UPGRADE if not line.startswith(b"Host")], 101),
+        ([*UPGRADE, b"Host: other"], 101),
+        ([line.replace(b"Upgrade: websocket", b"Upgrade: h2c, WebSocket") for line in UPGRADE], 101),
+        ([line.replace(b"13", b"8") for line in UPGRADE], 101),
         ([*UPGRADE, b"Sec-WebSocket-Protocol: ocpp1.6, ocpp1.6"], 101),
         ([*UPGRADE, b"Sec-WebSocket-Protocol: ocpp1.6,"], 101),
         ([*UPGRADE, b"Sec-WebSocket-Protocol: ocpp\xe4"], 400),
         ([*UPGRADE, b"Sec-WebSocket-Protocol: ocpp 1.6"], 400),
         ([line for line in UPGRADE if b"Key" not in line], 400),
+        ([*UPGRADE, UPGRADE[3]], 400),  # two keys
         ([line.replace(b"==", b"\xe4=") for line in UPGRADE], 400),
         ([line.replace(b"==", b"") for line in UPGRADE], 400),
         ([line for line in UPGRADE if b"Version" not in line], 400),
@@ -167,6 +172,21 @@ def test_compression_is_never_negotiated(server: Server) -> None:
 def test_handshake_with_unusual_headers(server: Server, lines: list[bytes], status: int) -> None:
     with Client(server.port) as client:
         assert client.request(b"/echo", lines=lines).status == status
+
+
+def test_handshake_may_follow_another_request_of_its_connection(server: Server) -> None:
+    upgrade = b"\r\n".join([b"GET /echo HTTP/1.1", *UPGRADE, b"", b""])
+    with Client(server.port) as client:
+        client.write(b"GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n" + upgrade + frame(TEXT, b"early"))
+        while b"HTTP/1.1 101 " not in client.buffer:
+            client.fill()
+        page, _, client.buffer = client.buffer.partition(b"HTTP/1.1 101 ")
+        assert page.startswith(b"HTTP/1.1 426 ")
+        assert b"speak WebSocket" in page
+        while b"\r\n\r\n" not in client.buffer:
+            client.fill()
+        client.buffer = client.buffer.partition(b"\r\n\r\n")[2]
+        assert client.receive() == (TEXT, b"early")
 
 
 def test_handshake_by_post_is_405(server: Server) -> None:
@@ -313,6 +333,8 @@ def test_flood_before_accept_is_cut_off(server: Server) -> None:
         frame(CLOSE, b"x"),
         frame(CLOSE, struct.pack("!H", 1005)),
         frame(CLOSE, struct.pack("!H", 999)),
+        frame(CLOSE, struct.pack("!H", 1014)),  # registered after RFC 6455
+        frame(CLOSE, struct.pack("!H", 2000)),
     ],
 )
 def test_broken_framing_closes_1002(server: Server, data: bytes) -> None:
