@@ -40,6 +40,7 @@ def test_memory_is_told_by_part(site):
     assert set(found["idle_kib_each"]) == {"server", "postgres", "valkey", "all"}
 
 
+@pytest.mark.live
 def test_servers_are_compared_in_pairs():
     missing = {}
     found = server_cells(stations=[2, 3], seconds=0.5, rounds=2, missing=missing)
@@ -52,6 +53,7 @@ def test_servers_are_compared_in_pairs():
     assert page.count("| Daphne on uvloop |") == 2
 
 
+@pytest.mark.live
 def test_memory_of_servers_is_of_one_connection():
     found = server_memory(["gateway", "gateway", "daphne"], stations=30, settle_s=0.2)
     assert [each["server"] for each in found] == ["ours", "Daphne"]

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from evcharging.gateway import websocket
 
 PACKAGE = Path(websocket.__file__).parent
@@ -36,6 +38,7 @@ def test_modules_import_the_standard_library_four_libraries_and_one_another():
     assert foreign == set()
 
 
+@pytest.mark.live
 def test_server_is_imported_without_django_and_the_rest_of_the_project():
     code = """
 import sys
