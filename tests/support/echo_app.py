@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import time
+from typing import Any
 
 Scope = dict
 BOOT = '[3,"%s",{"status":"Accepted","currentTime":"2026-01-01T00:00:00Z","interval":300}]'
@@ -109,7 +110,7 @@ async def show_scope(scope: Scope, receive, send) -> None:
     """Send the scope as JSON, bytes as latin-1."""
     await accept(scope, receive, send)
     shown = {key: value for key, value in scope.items() if key != "extensions"}
-    shown["extensions"] = sorted(scope["extensions"])
+    shown["extensions"] = sorted(scope.get("extensions", {}))
     await send({"type": "websocket.send", "text": json.dumps(shown, default=lambda raw: raw.decode("latin-1"))})
     await receive()
 
@@ -208,27 +209,74 @@ async def application(scope: Scope, receive, send) -> None:
     await PATHS[scope["path"].split("/")[1]](scope, receive, send)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--daphne", action="store_true", help="Daphne's own server instead, to compare with")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--option", action="append", default=[], help="NAME=JSON for the server")
-    arguments = parser.parse_args()
-    pairs = [pair.split("=", 1) for pair in arguments.option]
-    options = {name: json.loads(value) for name, value in pairs}
-    if arguments.daphne:
-        from daphne.server import Server  # either server installs the reactor when imported
+MESSAGE_MAX = 262144
 
-        endpoint = f"tcp:port={arguments.port}:interface=127.0.0.1:backlog=4096"
-        Server(application, endpoints=[endpoint], websocket_timeout=-1, **options).run()
-        return
+
+def say_listening(port: int) -> None:
+    print("listening", port, os.getpid(), flush=True)
+
+
+def serve_with_gateway(port: int, options: dict[str, Any]) -> None:
     from evcharging.gateway.websocket.server import WebSocketServer
 
     def ready() -> None:
-        print("listening", server.listening_addresses[0][1], os.getpid(), flush=True)
+        say_listening(server.listening_addresses[0][1])
 
-    server = WebSocketServer(application, host="127.0.0.1", port=arguments.port, ready_callable=ready, **options)
+    server = WebSocketServer(application, host="127.0.0.1", port=port, ready_callable=ready, **options)
     server.run()
+
+
+def serve_with_daphne(port: int, options: dict[str, Any]) -> None:
+    from daphne.server import Server  # installs its reactor when imported
+
+    class AnnouncingServer(Server):
+        def listen_success(self, port) -> None:
+            super().listen_success(port)
+            say_listening(port.getHost().port)
+
+    endpoint = f"tcp:port={port}:interface=127.0.0.1:backlog=4096"
+    known = {"websocket_max_message_size": MESSAGE_MAX, "websocket_max_frame_size": MESSAGE_MAX, **options}
+    known.pop("websocket_send_timeout", None)
+    AnnouncingServer(application, **{"endpoints": [endpoint], "websocket_timeout": -1, **known}).run()
+
+
+def serve_with_uvicorn(port: int, options: dict[str, Any]) -> None:
+    import uvicorn
+
+    class AnnouncingServer(uvicorn.Server):
+        async def startup(self, sockets=None) -> None:
+            await super().startup(sockets)
+            say_listening(self.servers[0].sockets[0].getsockname()[1])
+
+    size = options.get("websocket_max_message_size", MESSAGE_MAX)
+    config = uvicorn.Config(
+        application,
+        port=port,
+        lifespan="off",
+        backlog=4096,
+        ws_max_size=size,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=10,
+    )
+    AnnouncingServer(config).run()
+
+
+SERVERS = {"gateway": serve_with_gateway, "daphne": serve_with_daphne, "uvicorn": serve_with_uvicorn}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--option", action="append", default=[], help="NAME=JSON for the server")
+    parser.add_argument(
+        "--server",
+        choices=SERVERS,
+        default=os.environ.get("WEBSOCKET_SERVER", "gateway"),
+        help="by default WEBSOCKET_SERVER, to see what another server does in the tests of ours (ADR 16)",
+    )
+    arguments = parser.parse_args()
+    pairs = [pair.split("=", 1) for pair in arguments.option]
+    SERVERS[arguments.server](arguments.port, {name: json.loads(value) for name, value in pairs})
     print("stopped", flush=True)
 
 
