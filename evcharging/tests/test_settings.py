@@ -247,6 +247,7 @@ def test_allowed_hosts_are_this_machine_unless_told(short_tmp_path: Path) -> Non
     assert hosts(ALLOWED_HOSTS="a.example, b.example") == "['a.example', 'b.example']"
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("old", settings.OLD_NAMES)
 def test_every_old_name_still_sets_its_setting(short_tmp_path: Path, old: str) -> None:
     new = settings.OLD_NAMES[old]
