@@ -24,21 +24,21 @@ OLD_NAMES = {"STRANGER_RETENTION_DAYS": "REFUSAL_RETENTION_DAYS"}
 
 ENVIRONMENT = Environment(os.environ, old_names=OLD_NAMES)
 
-# Where everything is kept that is not in a database elsewhere.
+# Data of the embedded servers, and the generated secret key.
 DATA_DIR = Path(ENVIRONMENT.text("DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
 
-# Where chargers and staff connect.
+# The address for chargers and staff.
 PORT = ENVIRONMENT.integer("PORT", 9000, minimum=1, maximum=65535)
 BIND = ENVIRONMENT.text("BIND", "127.0.0.1")
 
-# A storm of chargers after a power cut must fit (the kernel caps it at net.core.somaxconn).
+# For the reconnects of all chargers after a power cut; the kernel caps it at net.core.somaxconn.
 LISTEN_BACKLOG = ENVIRONMENT.integer("LISTEN_BACKLOG", 4096, minimum=1)
 
-# Server processes that share the port, and how fast a stop sends a process's chargers to the others (0: all at once).
+# Server processes that share the port, and the sockets that each closes per second when it stops (0: all at once).
 PROCESSES = ENVIRONMENT.integer("PROCESSES", 1, minimum=1, maximum=128)
 DRAIN_PER_S = ENVIRONMENT.number("DRAIN_PER_S", 500, minimum=0)
 
-# Behind a proxy that terminates TLS: cookies for https alone, HSTS, and the proxy's X-Forwarded-* are believed.
+# Behind a proxy that terminates TLS: secure cookies, HSTS, and X-Forwarded-* of the proxy are trusted.
 BEHIND_TLS_PROXY = ENVIRONMENT.flag("BEHIND_TLS_PROXY")
 
 DEBUG = ENVIRONMENT.flag("DEBUG")
@@ -61,7 +61,7 @@ SECRET_KEY = _secret_key()
 
 
 def _allowed_hosts() -> list[str]:
-    """This machine's own names unless told: a browser elsewhere needs its name for us in ALLOWED_HOSTS."""
+    """Return ALLOWED_HOSTS, by default the names and addresses of this machine."""
     own = ["localhost", "127.0.0.1", "[::1]"]
     if BIND in ("0.0.0.0", "::", ""):
         own.append(socket.gethostname())
@@ -115,7 +115,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "evcharging.urls"
-SILENCED_SYSTEM_CHECKS = ["urls.W002"]  # a route may begin with a slash: chargers' paths do
+SILENCED_SYSTEM_CHECKS = ["urls.W002"]  # a route that begins with a slash: some chargers send //ocpp/…
 ASGI_APPLICATION = "evcharging.asgi.application"
 
 TEMPLATES = [
@@ -133,13 +133,13 @@ TEMPLATES = [
     },
 ]
 
-# Databases and Redis. What has no URL is embedded: started by whoever needs it first, with its data in DATA_DIR.
+# Database and Redis. Without a URL they are embedded: started by the first process that needs them.
 _DATABASE_URL = ENVIRONMENT.text("DATABASE_URL")
 _REDIS_URL = ENVIRONMENT.text("REDIS_URL")
 EMBEDDED_SERVERS = EmbeddedServers(DATA_DIR, postgres=not _DATABASE_URL, valkey=not _REDIS_URL)
 
 
-# Statements that ask for it stay prepared (evcharging.db.prepared), and no others; Django would let none.
+# Only evcharging.db.prepared prepares statements on the server; with Django's default, None, it could not.
 PREPARED_ON_DEMAND = {"prepare_threshold": 1_000_000_000}
 
 
@@ -147,7 +147,7 @@ def _database() -> dict[str, Any]:
     if not _DATABASE_URL:
         return {**EMBEDDED_SERVERS.postgres.django_database(), "OPTIONS": PREPARED_ON_DEMAND}
     database = parse_database_url(_DATABASE_URL)
-    # A database that is away is noticed in seconds; over a socket libpq ignores what is about TCP.
+    # Time-outs by which a lost connection is noticed within seconds; libpq ignores those of TCP on a Unix socket.
     database["OPTIONS"] = {
         "connect_timeout": "5",
         "keepalives_idle": "20",
@@ -184,14 +184,14 @@ CACHES = {
         },
     }
 }
-# Redis only shortens the way: without it the cache is empty, and nothing else differs.
+# The cache is optional: without Redis it is empty.
 DJANGO_REDIS_IGNORE_EXCEPTIONS = True
 
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         "CONFIG": {
-            # Receiving blocks for five seconds at a time, so this connection waits longer than the others.
+            # Longer than the other time-outs: a receive blocks for five seconds.
             "hosts": [{"address": REDIS_URL, "socket_connect_timeout": REDIS_TIMEOUT_S, "socket_timeout": 15}],
             "prefix": "evcharging",
             "capacity": 1000,
@@ -210,12 +210,12 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"  # of the login page opened by itself
+LOGIN_REDIRECT_URL = "admin:index"  # for a login page without ?next=
 
-# The API: how many requests a minute each token has (0: any number).
+# The API: requests per minute of each token (0: unlimited).
 API_THROTTLE = ENVIRONMENT.integer("API_THROTTLE", 600, minimum=0)
 
-# Security: `make run` serves its admin over plain HTTP; production is behind TLS.
+# Security: `make run` serves plain HTTP; production is behind TLS.
 X_FRAME_OPTIONS = "DENY"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin" if BEHIND_TLS_PROXY else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS_PROXY
@@ -228,14 +228,14 @@ if BEHIND_TLS_PROXY:
     SECURE_HSTS_PRELOAD = True
     USE_X_FORWARDED_HOST = True
 
-# Times are UTC everywhere; a station may have a zone of its own for naive timestamps.
+# Times are UTC; a station may have a time zone for its timestamps without an offset.
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
 FORMAT_MODULE_PATH = "evcharging.formats"
 
-# Static files come out of the packages, unless the image has them collected in STATIC_ROOT.
+# Static files are served from the packages, or from STATIC_ROOT, as collected in the image.
 STATIC_URL = "static/"
 STATIC_ROOT = ENVIRONMENT.text("STATIC_ROOT") or None
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
@@ -255,14 +255,14 @@ LOGGING = logging_configuration(
     level=ENVIRONMENT.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info").upper(),
 )
 
-# Chargers: who may connect …
+# Chargers: enrolment, and limits of what unknown ones store.
 OCPP_ENROLMENT = ENVIRONMENT.choice("OCPP_ENROLMENT", ("closed", "pending", "open"), "pending")
 PENDING_STATIONS_MAX = ENVIRONMENT.integer("PENDING_STATIONS_MAX", 1000, minimum=0)
 REFUSED_CONNECTIONS_MAX = ENVIRONMENT.integer("REFUSED_CONNECTIONS_MAX", 10_000, minimum=0)
 UNKNOWN_ID_TAGS_MAX = ENVIRONMENT.integer("UNKNOWN_ID_TAGS_MAX", 10_000, minimum=0)
 DEVIATIONS_MAX_PER_STATION = ENVIRONMENT.integer("DEVIATIONS_MAX_PER_STATION", 200, minimum=0)
 REFUSAL_RETENTION_DAYS = ENVIRONMENT.integer("REFUSAL_RETENTION_DAYS", 30, minimum=0)
-# … and how they are talked to.
+# Chargers: protocol.
 OCPP_MAX_MESSAGE_BYTES = ENVIRONMENT.integer("OCPP_MAX_MESSAGE_BYTES", 262_144, minimum=4096)
 OCPP_PING_INTERVAL_S = ENVIRONMENT.integer("OCPP_PING_INTERVAL_S", 60, minimum=0)
 OCPP_IDLE_LIMIT_S = ENVIRONMENT.integer("OCPP_IDLE_LIMIT_S", 900, minimum=0)
@@ -272,17 +272,17 @@ OCPP_READ_CONFIGURATION = ENVIRONMENT.flag("OCPP_READ_CONFIGURATION", True)
 COMMAND_EXPIRY_S = ENVIRONMENT.number("COMMAND_EXPIRY_S", 120, minimum=1)
 GATEWAY_DB_THREADS = ENVIRONMENT.integer("GATEWAY_DB_THREADS", 4, minimum=1)
 DB_HOLD_S = ENVIRONMENT.number("DB_HOLD_S", 30, minimum=0)
-DB_HOLDS_MAX = 4  # how many times that a message waits at most while others are stored
+DB_HOLDS_MAX = 4  # multiples of DB_HOLD_S that a message waits at most while others are stored
 
-# Transactions: a transaction with no message for this long no longer counts against its tag's limit.
+# Transactions: one without a message for this long no longer counts against its tag's limit.
 TX_STALE_H = ENVIRONMENT.number("TX_STALE_H", 24, minimum=0)
 
-# Meter values: when they are rolled up, and how long what is kept (0: for ever).
+# Meter values: delay of roll-ups, and retention (0: for ever).
 ROLLUP_LAG_S = ENVIRONMENT.integer("ROLLUP_LAG_S", 3600, minimum=600)
 METER_VALUES_RETENTION_DAYS = ENVIRONMENT.integer("METER_VALUES_RETENTION_DAYS", 0, minimum=0)
 ROLLUP_15M_RETENTION_DAYS = ENVIRONMENT.integer("ROLLUP_15M_RETENTION_DAYS", 0, minimum=0)
 ROLLUP_DAY_RETENTION_DAYS = ENVIRONMENT.integer("ROLLUP_DAY_RETENTION_DAYS", 0, minimum=0)
 STATUS_RETENTION_DAYS = ENVIRONMENT.integer("STATUS_RETENTION_DAYS", 0, minimum=0)
-# TimescaleDB: the span of a chunk, and the age from which chunks are compressed (Community edition; 0: never).
+# TimescaleDB: span of a chunk, and age at which chunks are compressed (Community edition; 0: never).
 METER_CHUNK_HOURS = ENVIRONMENT.integer("METER_CHUNK_HOURS", 24, minimum=1)
 COMPRESS_AFTER_DAYS = ENVIRONMENT.integer("COMPRESS_AFTER_DAYS", 14, minimum=0)

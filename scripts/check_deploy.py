@@ -1,6 +1,6 @@
-"""Run `manage.py check --deploy`, or another command, as docker-compose.yml would have the web service run it.
+"""Run `manage.py check --deploy`, or another command, in the environment of docker-compose.yml's web service.
 
-What the file asks its user for (${NAME:?…}) is made up here. A warning fails.
+Variables that the file requires of its user (${NAME:?…}) get invented values. A warning is a failure.
 """
 
 import os
@@ -13,17 +13,17 @@ from pathlib import Path
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-_MADE_UP = {"SITE_ADDRESS": "charging.example.org", "SECRET_KEY": secrets.token_urlsafe(50)}
+_INVENTED = {"SITE_ADDRESS": "charging.example.org", "SECRET_KEY": secrets.token_urlsafe(50)}
 
 
 def production_environment(service: str) -> dict[str, str]:
-    """Return the service's environment with every ${NAME…} filled in."""
+    """Return the service's environment with every ${NAME…} replaced."""
     compose = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
     environment = compose["services"][service]["environment"]
 
     def fill(match: re.Match[str]) -> str:
         name, default = match["name"], match["default"]
-        return _MADE_UP.get(name, default if default is not None else "made-up")
+        return _INVENTED.get(name, default if default is not None else "invented")
 
     pattern = re.compile(r"\$\{(?P<name>\w+)(?::?-(?P<default>[^}]*)|:?\?[^}]*)?\}")
     return {name: pattern.sub(fill, str(value)) for name, value in environment.items()}

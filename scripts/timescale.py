@@ -1,11 +1,10 @@
-"""Run a command with TEST_DATABASE_URL naming a TimescaleDB: the one at TIMESCALE_URL, else one prepared here.
+"""Run a command with TEST_DATABASE_URL of a TimescaleDB: that of TIMESCALE_URL, else one that is installed here.
 
     python scripts/timescale.py COMMAND ARGUMENT…
     python scripts/timescale.py --prepare
 
-Prepared here means Debian trixie's postgresql-17-timescaledb (the Apache edition) in a debootstrap root, which is kept
-under var/timescale and needs root, a Debian with its archive configured in apt, and a minute the first time; --prepare
-does no more than that.
+Here means Debian trixie's postgresql-17-timescaledb (the Apache edition) in a debootstrap root under var/timescale. It
+needs root, Debian with its archive configured in apt, and a minute the first time; --prepare only does this.
 """
 
 import fcntl
@@ -54,7 +53,7 @@ def main(command: list[str]) -> int:
         with running_server(root) as url:
             return _run(command, url)
     except subprocess.CalledProcessError as error:
-        sys.exit(f"error: {' '.join(map(str, error.cmd))} failed; TIMESCALE_URL can name a TimescaleDB instead")
+        sys.exit(f"error: {' '.join(map(str, error.cmd))} failed; or set TIMESCALE_URL")
 
 
 def _run(command: list[str], url: str) -> int:
@@ -62,7 +61,7 @@ def _run(command: list[str], url: str) -> int:
 
 
 def prepare_root() -> Path:
-    """Return the debootstrap root, made whole or not at all."""
+    """Return the debootstrap root; an incomplete one is never left at its path."""
     root = FOLDER / SUITE
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / "lock").open("w") as lock:
@@ -70,7 +69,7 @@ def prepare_root() -> Path:
         if root.exists():
             return root
         if os.geteuid() != 0:
-            sys.exit("error: preparing a TimescaleDB needs root; TIMESCALE_URL can name one instead")
+            sys.exit("error: installing a TimescaleDB needs root; or set TIMESCALE_URL")
         mirror = _debian_mirror()
         if shutil.which("debootstrap") is None:
             subprocess.run(["apt-get", "update", "--quiet"], check=True, stdout=subprocess.DEVNULL)
@@ -103,9 +102,9 @@ def prepare_root() -> Path:
 
 
 def _debian_mirror() -> str:
-    """Return the archive that this machine's apt is configured with."""
+    """Return the Debian archive in apt's configuration."""
     if shutil.which("apt-get") is None:
-        sys.exit("error: preparing a TimescaleDB needs a Debian machine; TIMESCALE_URL can name one instead")
+        sys.exit("error: installing a TimescaleDB needs Debian; or set TIMESCALE_URL")
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(COMPONENT)|$(REPO_URI)", "Identifier: Packages"],
         check=True,
@@ -116,17 +115,17 @@ def _debian_mirror() -> str:
         origin, component, uri = line.split("|")
         if origin == "Debian" and component == "main" and "security" not in uri:
             return uri
-    # before the first `apt-get update` apt knows no origins
+    # apt knows origins only after its first update
     for line in listing.splitlines():
         _, component, uri = line.split("|")
         if component == "main" and uri.rstrip("/").endswith("/debian"):
             return uri
-    sys.exit("error: apt names no Debian archive to prepare a TimescaleDB from; TIMESCALE_URL can name one instead")
+    sys.exit("error: apt has no Debian archive to install a TimescaleDB from; or set TIMESCALE_URL")
 
 
 @contextmanager
 def running_server(root: Path) -> Iterator[str]:
-    """Run a PostgreSQL of its own in `root` on a free port of 127.0.0.1, and delete its data afterwards."""
+    """Run a new PostgreSQL in `root` on a free port of 127.0.0.1; delete its data afterwards."""
     name = f"evcharging-{secrets.token_hex(4)}"
     home = root / "var/lib/postgresql" / name
     data = f"/var/lib/postgresql/{name}/data"

@@ -107,7 +107,7 @@ def test_what_is_no_backup_changes_nothing(folders: tuple[Path, Path], short_tmp
         "cut": (whole[: len(whole) // 2], "cut short"),
         "damaged": (bytes(damaged), "damaged"),
         "text": (b"hello", "no backup"),
-        "newer": (_with_manifest(good, {"migrations": ["stations.9999_future"]}), "a newer release made it"),
+        "newer": (_with_manifest(good, {"migrations": ["stations.9999_future"]}), "a newer release wrote it"),
         "format": (_with_manifest(good, {"format": 2}), "format 2"),
     }
     before = rows(source, "django_migrations")

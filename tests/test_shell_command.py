@@ -82,9 +82,9 @@ async def test_many_stations_are_followed_to_their_results(server):
     async with charger(server, "A", "Accepted"), charger(server, "B", "Rejected"), charger(server, "C", "Accepted"):
         done = await ocpp(server, "--filter", "online", "ClearCache", "--rate", "100", "--wait")
     assert done.returncode == 1
-    assert "2 of 3 said yes, 1 failed, 0 refused, 0 open" in done.stdout
+    assert "2 of 3 succeeded, 1 failed, 0 refused, 0 open" in done.stdout
     assert "B: Rejected" in done.stderr
-    assert "CommandError: 1 stations did not say yes" in done.stderr
+    assert "CommandError: 1 commands did not succeed" in done.stderr
 
 
 async def test_station_that_is_away_gets_it_later_or_not_at_all(server):

@@ -1,4 +1,4 @@
-"""Transactions as a table for people: its columns, and which rows are asked for."""
+"""Export of transactions: columns and row selection."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from id_tags.models import fold_id_tag
 from stations.models import Station
 from transactions.models import Transaction
 
-#: Column and where its value comes from. Registers and energy are Wh, times UTC.
+#: Columns and the fields of their values. Registers and energy in Wh, times in UTC.
 _SOURCES = {
     "transaction_id": "transaction_id",
     "station": "station__identity",
@@ -45,7 +45,7 @@ _CHUNK = 2000
 
 
 class TransactionRow(NamedTuple):
-    """One row of the table: its cells, and what is counted of it."""
+    """One row: its cells, and the flags that are counted."""
 
     cells: Sequence[Cell]
     is_open: bool
@@ -53,7 +53,7 @@ class TransactionRow(NamedTuple):
 
 
 class UnknownStation(Exception):
-    """No station has this identity."""
+    """There is no station of this identity."""
 
 
 def selected_transactions(
@@ -65,8 +65,9 @@ def selected_transactions(
     closings: Sequence[str] = (),
     is_suspicious: bool | None = None,
 ) -> QuerySet[Transaction]:
-    """Return the transactions that began in [since, until) and are of one of the stations, tags and closings, each
-    where given. The case of identities and tags does not matter.
+    """Return the transactions that started in [since, until), filtered by stations, tags and closings where given.
+
+    Identities and tags are compared without case.
 
     :raises UnknownStation: with the identity.
     """
@@ -94,10 +95,10 @@ def _station_pk(identity: str) -> int:
 
 
 def transaction_rows(transactions: QuerySet[Transaction]) -> Iterator[TransactionRow]:
-    """Yield the rows by start and id, as of one instant, a few thousand at a time from a cursor of the server's."""
+    """Yield the rows by start and id, as one snapshot, from a server-side cursor."""
     sources: list[Any] = list(_SOURCES.values())
     rows = transactions.order_by("started_at", "pk").values_list(*sources)
-    with transaction.atomic():  # outside of one, the server would put by the whole result first
+    with transaction.atomic():  # else the cursor is WITH HOLD, and the server materialises the whole result
         for values in rows.iterator(chunk_size=_CHUNK):
             marks = values[_MARKS]
             cells = [*values[:_MARKS], " ".join(marks), *values[_MARKS + 1 :]]

@@ -1,7 +1,7 @@
-"""Names in addresses: an identity or a tag may hold any character, a slash too, percent-encoded.
+"""Names in paths: an identity or a tag may contain any character, percent-encoded, even a slash.
 
-Django decodes the whole path before it looks for a route, so that an encoded slash would be a slash. EscapedPath takes
-the path as it was sent, and leaves in each segment what would mean something to a route; NameConverter puts it right.
+Django decodes the whole path before it resolves the route, so that an encoded slash would split a segment.
+escaped_path() decodes the raw path and keeps "%" and "/" inside of segments encoded; NameConverter decodes these.
 """
 
 import re
@@ -13,11 +13,11 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 class BadPath(Exception):
-    """The path holds a broken escape, or bytes that are no text."""
+    """The path has an invalid escape, or is not UTF-8."""
 
 
 class NameConverter:
-    """A path segment that is a name; it is one segment, whatever is in it."""
+    """Converts one path segment to a name of any characters."""
 
     regex = "[^/]+"
 
@@ -29,12 +29,12 @@ class NameConverter:
 
 
 def escaped_path(request: HttpRequest) -> str:
-    """Return the decoded path with "%" and "/" still escaped inside of its segments.
+    """Return the decoded path, with "%" and "/" inside of its segments still encoded.
 
     :raises BadPath:
     """
     raw: bytes | None = getattr(request, "scope", {}).get("raw_path")
-    if raw is None:  # not served by ASGI: the slashes are decoded already
+    if raw is None:  # not served by ASGI: encoded slashes are already decoded
         return _storable(request.path_info).replace("%", "%25")
     if _BAD_ESCAPE.search(raw):
         raise BadPath("There is a % that begins no escape.")
@@ -52,5 +52,5 @@ def _storable(text: str) -> str:
 
 
 def name_in_address(name: str) -> str:
-    """Return a name as it stands in an address."""
+    """Return a name percent-encoded as one path segment."""
     return quote(name, safe="")

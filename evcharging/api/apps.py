@@ -1,4 +1,4 @@
-"""The REST API: what all of its resources share; the resources are each app's api.py."""
+"""The REST API: what its resources share; the resources are in each app's `api`."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""Who is asking: a token (Authorization: Bearer …), or staff who are logged in to the admin."""
+"""Authentication by token (Authorization: Bearer …) or by the session of staff in the admin."""
 
 from django.utils import timezone
 from rest_framework import exceptions
@@ -14,9 +14,9 @@ from evcharging.api.throttling import count_failed_authentication
 
 class BearerAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[ApiClient, ApiToken] | None:
-        """Return the token's client, None where the header is of another scheme or absent.
+        """Return client and token, or None without the header or with another scheme.
 
-        :raises AuthenticationFailed: no such token, or not any more. :raises Throttled: too often so.
+        :raises AuthenticationFailed: the token is unknown, expired or revoked. :raises Throttled: too often.
         """
         scheme, _, text = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
@@ -36,7 +36,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class StaffAuthentication(SessionAuthentication):
-    """The admin's session, for the page that documents the API; what it writes needs the CSRF token."""
+    """The session of the admin, for the API's documentation page; writing requests need the CSRF token."""
 
     def authenticate(self, request: Request) -> tuple[object, None] | None:
         user = getattr(request._request, "user", None)

@@ -1,4 +1,4 @@
-"""Who is asking, once that is known."""
+"""The authenticated client of a request."""
 
 from rest_framework.request import Request
 
@@ -6,7 +6,7 @@ from evcharging.api.models import ApiToken
 
 
 class ApiClient:
-    """A program, where Django expects a user."""
+    """A program with a token, in the place of Django's user."""
 
     is_authenticated = True
     is_active = True
@@ -17,16 +17,16 @@ class ApiClient:
         self.name = f"api:{token.name}"
 
     def get_username(self) -> str:
-        """Return what stands where it acted (closed by …)."""
+        """Return the name that is stored with its actions (closed_by, requested_by)."""
         return self.name
 
 
 def owner_of(request: Request) -> str:
-    """Return who is asking as a short text that stays the same."""
+    """Return a stable key of the client, for throttling and idempotency keys."""
     user = request.user
     return user.owner if isinstance(user, ApiClient) else f"user:{user.pk}"
 
 
 def username_of(request: Request) -> str:
-    """Return the name that is kept with what was done."""
+    """Return the name that is stored with the client's actions."""
     return str(request.user.get_username())

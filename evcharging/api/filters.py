@@ -1,4 +1,4 @@
-"""Filters whose values are typed: what cannot be meant is refused before the database sees it."""
+"""Typed filters: invalid values are refused before the query."""
 
 from datetime import datetime
 from typing import Any
@@ -20,13 +20,13 @@ class _InstantFormField(forms.CharField):
         if not text:
             return None
         try:
-            return parse_instant(text.replace(" ", "+"))  # an unescaped + has become a space
+            return parse_instant(text.replace(" ", "+"))  # an unencoded + was decoded to a space
         except ValueError as error:
             raise forms.ValidationError(str(error)) from None
 
 
 class _WordFormField(forms.NullBooleanField):
-    """true or false, and nothing else."""
+    """Accepts true and false only."""
 
     def clean(self, value: Any) -> bool | None:
         if value in (None, ""):
@@ -37,7 +37,7 @@ class _WordFormField(forms.NullBooleanField):
 
 
 class _TextFormField(forms.CharField):
-    """As it is: another tag may be what differs by a space."""
+    """Does not strip: tags may differ by a space."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"strip": False, "max_length": 255, **kwargs})
@@ -71,7 +71,7 @@ class TextFilter(filters.Filter):
 
 
 class WholeNumberFilter(filters.Filter):
-    """A number of a 32-bit column, `minimum` or more."""
+    """A whole number from `minimum` to the maximum of a 32-bit column."""
 
     field_class = _IntegerFormField
 
@@ -81,7 +81,7 @@ class WholeNumberFilter(filters.Filter):
 
 
 class PeriodFilterSet(filters.FilterSet):
-    """From `since` (that instant too) until `until` (not that instant); a subclass names the column."""
+    """The interval [since, until) of `time_column`, which a subclass sets."""
 
     time_column = ""
 

@@ -1,4 +1,4 @@
-"""What Django REST framework and drf-spectacular are told. Read by settings, so it imports no model."""
+"""Settings of Django REST framework and drf-spectacular; imported by the settings, so it imports no model."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
-"""Idempotency-Key: the same POST sent again gets the same answer, and does nothing twice.
+"""Idempotency-Key: a repeated POST gets the stored answer of the first one and has no further effect.
 
-The key is claimed, committed, before the view runs and the answer stored after it, so no database transaction is open
-while a view waits for a charger. If the process is cut off in between, the claim can be taken over after a while and
-the request is run again: what a view makes should then be found by its facts, or by `request.idempotency_id`.
+The claim of a key is committed before the view runs, and the answer is stored after it, so that no database
+transaction is open while a view waits for a charger. If the process dies in between, the claim expires and a repeated
+request runs the view again: it should then find what it has created by its values, or by `idempotency_id`.
 """
 
 import hashlib
@@ -49,9 +49,9 @@ class StillRunning(Conflict):
 
 
 def claim(request: Request) -> IdempotencyKey | None:
-    """Claim the request's key, None where it has none.
+    """Claim the request's key; return None if it has none.
 
-    :raises Replay: it was answered before. :raises KeyOfAnotherRequest: :raises StillRunning: :raises ParseError:
+    :raises Replay: there is an answer. :raises KeyOfAnotherRequest: :raises StillRunning: :raises ParseError:
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -76,7 +76,7 @@ def claim(request: Request) -> IdempotencyKey | None:
 
 
 def keep(row: IdempotencyKey, response: HttpResponseBase) -> None:
-    """Store the answer once it is rendered; a failure of ours is not kept, so that the request can be sent again."""
+    """Store the answer once it is rendered; after a 5xx release the key, so that the request can be repeated."""
     if response.status_code >= 500:
         release_idempotency_key(row=row)
     elif isinstance(response, Response):
@@ -91,7 +91,7 @@ def _store(row: IdempotencyKey, response: Any) -> None:
 
 
 def _fingerprint(request: Request) -> str:
-    """Return a digest of what is asked for; members of the body may stand in any order."""
+    """Return a digest of method, path, query and body, whatever the order of the body's members."""
     body = orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)
     parts = [str(request.method), address_of(request._request), request.META.get("QUERY_STRING", "")]
     return hashlib.sha256("\n".join(parts).encode() + b"\n" + body).hexdigest()

@@ -1,4 +1,4 @@
-"""What is the same for every address of the API, found or not: its paths are names, and its errors are problems."""
+"""For all paths of the API, found or not: names are decoded, and errors are problem details."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -19,7 +19,7 @@ DETAILS = {
 
 
 class ApiMiddleware:
-    """Stands before all that may refuse a request (host names, TLS), so that their refusals are problems too."""
+    """Wraps the middleware that may refuse a request (host names, TLS), so that its errors are problem details too."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -31,7 +31,7 @@ class ApiMiddleware:
             request.path_info = escaped_path(request)
         except BadPath as error:
             return problem_response(request, 400, str(error))
-        if not request.path_info.endswith("/"):  # a redirect would lose the body of a POST
+        if not request.path_info.endswith("/"):  # a redirect would drop the body of a POST
             return problem_response(request, 404, DETAILS[404])
         response = self.get_response(request)
         kind = response.headers.get("Content-Type", "")

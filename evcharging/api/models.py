@@ -1,4 +1,4 @@
-"""Who may use the API, and which of its POSTs were answered already."""
+"""Tokens, and the idempotency keys of POSTs."""
 
 import uuid
 from datetime import datetime
@@ -8,7 +8,7 @@ from django.db import models
 
 
 class Scope(models.TextChoices):
-    """What a token may do; none contains another."""
+    """Permissions of a token; none includes another."""
 
     READ = "read", "Read: every GET"
     OPERATE = "operate", "Operate: commands, closing transactions, orphans"
@@ -16,7 +16,7 @@ class Scope(models.TextChoices):
 
 
 class ApiToken(models.Model):
-    """One program that uses the API; the token itself is kept nowhere, only its digest. Revoked, never deleted."""
+    """A program's token, of which only the digest is stored. Revoked, never deleted."""
 
     name = models.CharField(max_length=100, unique=True, help_text="Which program uses it; stands where it acted.")
     digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 in hex.")
@@ -37,15 +37,15 @@ class ApiToken(models.Model):
         return self.name
 
     def is_valid(self, now: datetime) -> bool:
-        """Whether it opens anything at this instant."""
+        """Tell whether it is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
 
 class IdempotencyKey(models.Model):
-    """One POST that came with an Idempotency-Key, and its answer once there is one; forgotten after a day.
+    """A POST with an Idempotency-Key, and its answer once there is one; deleted after a day.
 
-    `id` stays the same when the same request is run again because its first run was cut off: what a view makes can
-    take it as its own id, so that the second run finds what the first has made.
+    `id` is the same when a request runs again because its first run was cut off: a view can use it as the id of the
+    row that it creates, so that the second run finds the row.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

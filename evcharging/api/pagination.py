@@ -1,7 +1,7 @@
-"""Pages by key: each begins after the last row of the one before, so that none is counted and none is skipped over.
+"""Keyset pagination: a page begins after the last row of the one before, without OFFSET and without a count.
 
-A view says in `orderings` by which columns its rows may be ordered (name → column that is never null), the first with
-a "-" or without being the default; `tie_breaker` is what makes every row's place its own.
+A view's `orderings` are the columns by which its rows may be ordered (name → column that is never null); the first
+one, with a "-" or without, is the default. `tie_breaker` is a unique column that makes the order total.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,9 @@ class KeysetPagination(BasePagination):
     parameters = ("cursor", "ordering", "page_size")
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """Return one page; what follows it is asked for by one row more.
+        """Return one page; one more row is fetched to know whether another page follows.
 
-        :raises ValidationError: of a parameter that means nothing.
+        :raises ValidationError: a parameter is invalid.
         """
         self._url = request.build_absolute_uri()
         size = _size(request.query_params.get("page_size"))
@@ -100,14 +100,14 @@ def _ordering(text: str | None, view: Any) -> str:
 
 
 def _columns(ordering: str, view: Any) -> list[str]:
-    """Return the columns that put every row in its own place, all in one direction."""
+    """Return the columns of a total order, all in one direction."""
     sign = "-" if ordering.startswith("-") else ""
     column = {name.lstrip("-"): column for name, column in view.orderings.items()}[ordering.lstrip("-")]
     return [f"{sign}{column}"] if column == view.tie_breaker else [f"{sign}{column}", f"{sign}{view.tie_breaker}"]
 
 
 def _position(cursor: str, ordering: str) -> list[Any]:
-    """Return the values of the row before; they are signed, so they are as we wrote them."""
+    """Return the columns of the last row of the page before, out of the signed cursor."""
     try:
         written, *values = signing.loads(cursor, salt=_SALT)
     except signing.BadSignature:
@@ -118,7 +118,7 @@ def _position(cursor: str, ordering: str) -> list[Any]:
 
 
 def _after(columns: Sequence[str], values: Sequence[Any]) -> Q:
-    """Return the condition of the rows behind these values; the first column alone bounds it, for its index."""
+    """Return the condition of the rows after these values; its first term, on one column, is for the index."""
     operator = "lt" if columns[0].startswith("-") else "gt"
     names = [column.lstrip("-") for column in columns]
     first, *rest = names

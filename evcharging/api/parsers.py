@@ -1,4 +1,4 @@
-"""Reading and writing JSON."""
+"""Parser and renderer of JSON."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -14,16 +14,16 @@ MAX_BODY_BYTES = 1024 * 1024
 
 
 class JsonParser(BaseParser):
-    """Strict JSON in UTF-8: no lone surrogates, no NaN, no endless nesting, no endless body."""
+    """Strict JSON in UTF-8: no lone surrogates, no NaN, limited nesting, limited size."""
 
     media_type = "application/json"
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        """Return the object that the body is.
+        """Return the JSON object of the body.
 
-        :raises BodyTooLarge: :raises ParseError: it is no JSON, or no object.
+        :raises BodyTooLarge: :raises ParseError: it is not JSON, or not an object.
         """
         body = stream.read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:

@@ -1,4 +1,4 @@
-"""What a token's scopes and a member of staff's permissions allow."""
+"""Authorisation by the scopes of a token, or the permissions of staff."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ STAFF_VERBS = {"GET": "view", "HEAD": "view", "POST": "add", "PATCH": "change", 
 
 
 class MayDo(BasePermission):
-    """A token needs the scope that the view names, staff the permission on the view's model.
+    """A token needs a scope, staff the permission on the view's model.
 
-    Reading needs `read`, whatever the view; writing what `write_scope` says. `staff_verb` takes the place of the
-    method's verb, for a POST that changes a row.
+    Reading needs the scope `read`, writing the view's `write_scope`. `staff_verb` replaces the verb that the method
+    implies, for a POST that changes a row.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -35,7 +35,7 @@ class MayDo(BasePermission):
 
 
 class AnyClient(BasePermission):
-    """Any valid token and any member of staff."""
+    """Allows every valid token and all staff."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return bool(request.user and request.user.is_authenticated)

@@ -1,4 +1,4 @@
-"""Every error of the API as problem details (RFC 9457)."""
+"""All errors of the API as problem details (RFC 9457)."""
 
 import logging
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ RETRY_S = 5
 
 
 class Problem(exceptions.APIException):
-    """An expected refusal with a type of its own; the subclass says which."""
+    """An expected error with a type of its own, set by the subclass."""
 
     problem_type = ""
 
 
 class Conflict(Problem):
-    """What is asked for contradicts the state of the resource."""
+    """The state of the resource does not allow the request."""
 
     status_code = 409
     default_detail = "The state of the resource does not allow this."
@@ -66,11 +66,11 @@ class Unavailable(Problem):
 
 
 class InvalidParameters(exceptions.ValidationError):
-    """Query parameters that cannot be meant, whatever the method."""
+    """Invalid query parameters, of any method."""
 
 
 class Replay(Exception):
-    """Not an error: the request was answered before, and the answer is given again."""
+    """Not an error: carries the stored answer of an earlier request."""
 
     def __init__(self, response: HttpResponse) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Replay(Exception):
 
 
 def address_of(request: HttpRequest) -> str:
-    """Return the path as it was sent, without the query."""
+    """Return the path as it was sent, still encoded, without the query."""
     raw = getattr(request, "scope", {}).get("raw_path")
     return raw.decode("ascii", "replace") if raw else request.get_full_path().partition("?")[0]
 
@@ -91,7 +91,7 @@ def problem(
     problem_type: str = "",
     errors: list[dict[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """Return the members of a problem; without a type of its own its status says what it is."""
+    """Return the members of a problem; without `problem_type` its type is about:blank."""
     members: dict[str, Any] = {
         "type": TYPE_PREFIX + problem_type if problem_type else "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -105,12 +105,12 @@ def problem(
 
 
 def problem_response(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    """Return a problem from outside of Django REST framework."""
+    """Return a problem as Django's response, outside of Django REST framework."""
     return HttpResponse(orjson.dumps(problem(request, status, detail)), status=status, content_type=CONTENT_TYPE)
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
-    """Turn whatever a view raises into a problem; what is not expected is logged, and nothing of it is told."""
+    """Return the problem of a view's exception; an unexpected one is logged and not disclosed."""
     request = context["request"]
     if isinstance(error, Replay):
         return error.response
@@ -147,14 +147,14 @@ def _expected(error: Exception, request: Any) -> exceptions.APIException:
     if isinstance(error, RequestDataTooBig):
         return BodyTooLarge()
     if isinstance(error, OperationalError | InterfaceError):
-        logger.warning("%s %s: the database is away: %s", request.method, request.path, " ".join(str(error).split()))
+        logger.warning("%s %s: database unavailable: %s", request.method, request.path, " ".join(str(error).split()))
         return Unavailable()
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
     return exceptions.APIException("Something is wrong on our side; it is in the log.")
 
 
 def _errors(detail: Any, where: str, path: tuple[str, ...] = ()) -> Iterator[dict[str, str]]:
-    """Yield every message with where it belongs: a JSON pointer into the body, or a query parameter."""
+    """Yield every message with its JSON pointer into the body, or its query parameter."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
             whole = name == "non_field_errors"

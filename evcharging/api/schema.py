@@ -1,4 +1,4 @@
-"""What the OpenAPI schema says of every operation: its problems, its Idempotency-Key, no unknown members."""
+"""Additions to the OpenAPI schema of every operation: problems, Idempotency-Key, no additional members."""
 
 from typing import Any
 
@@ -89,7 +89,7 @@ class StaffScheme(OpenApiAuthenticationExtension):
 
 
 def allow_null_once(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Leave out "or null" where any value is allowed: null would fit both of a oneOf."""
+    """Remove "or null" where any value is allowed: null would match both schemas of the oneOf."""
     for component in result.get("components", {}).get("schemas", {}).values():
         for member in component.get("properties", {}).values():
             if {} in member.get("oneOf", ()):
@@ -98,7 +98,7 @@ def allow_null_once(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 
 def close_requests(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Say that bodies have no members beside those that are listed."""
+    """Set additionalProperties to false in request bodies."""
     for name, component in result.get("components", {}).get("schemas", {}).items():
         if name.endswith("Request") and component.get("type") == "object":
             component["additionalProperties"] = False

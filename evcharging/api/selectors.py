@@ -1,4 +1,4 @@
-"""What is known of tokens."""
+"""Reads of tokens."""
 
 from datetime import datetime
 
@@ -7,9 +7,9 @@ from evcharging.api.tokens import digest_of, looks_like_token
 
 
 def find_token(*, token: str, now: datetime) -> ApiToken | None:
-    """Return the valid token of this text, None where there is none.
+    """Return the valid token of this text, or None.
 
-    Looked up by its digest: how long that takes tells nothing of the token.
+    Looked up by its digest, so that the time this takes discloses nothing of a token.
     """
     if not looks_like_token(token):
         return None

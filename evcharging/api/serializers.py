@@ -1,4 +1,4 @@
-"""Serializers that take JSON at its word: its types are not converted, and no unknown member is passed over."""
+"""Strict serializers: JSON types are not converted, and unknown members are errors."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -26,7 +26,7 @@ class TextField(serializers.CharField):
 class WholeNumberField(serializers.IntegerField):
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, float) and data.is_integer():
-            data = int(data)  # JSON has one kind of number: 1.0 is 1
+            data = int(data)  # JSON has one type of number: 1.0 is 1
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return super().to_internal_value(data)
@@ -68,7 +68,7 @@ class WattHoursField(serializers.DecimalField):
 
 
 class KnownMembersOnly(serializers.Serializer):
-    """Refuses what it does not know: a misspelt member would else be a wish that nobody hears."""
+    """Refuses unknown members: a misspelt one would else be ignored silently."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
@@ -80,7 +80,7 @@ class KnownMembersOnly(serializers.Serializer):
 
 
 class RowSerializer(KnownMembersOnly, serializers.ModelSerializer):
-    """A row of a table; its views write it by services, never by save()."""
+    """A row of a table; views write it by services, never by save()."""
 
     serializer_choice_field = WordField
     serializer_field_mapping = {
@@ -97,14 +97,14 @@ class RowSerializer(KnownMembersOnly, serializers.ModelSerializer):
     }
 
     def build_standard_field(self, field_name: str, model_field: Any) -> tuple[type, dict[str, Any]]:
-        """Return the field; where its column may be blank, "" is one of its words in answers too."""
+        """Return the field; a blank choice is allowed where the column may be blank."""
         field_class, kwargs = super().build_standard_field(field_name, model_field)
         if model_field.choices and model_field.blank:
             kwargs["allow_blank"] = True
         return field_class, kwargs
 
     def include_extra_kwargs(self, kwargs: Any, extra_kwargs: Any) -> Any:
-        """Keep of a member that is read only that it may be blank."""
+        """Keep allow_blank of read-only choices, which Django REST framework drops."""
         is_blank = "choices" in kwargs and kwargs.get("allow_blank", False)
         kwargs = super().include_extra_kwargs(kwargs, extra_kwargs)
         return {**kwargs, "allow_blank": True} if is_blank else kwargs

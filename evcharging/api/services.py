@@ -1,4 +1,4 @@
-"""Everything that writes tokens and idempotency keys."""
+"""Writes of tokens and idempotency keys."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -12,11 +12,11 @@ from evcharging.api.tokens import START_LENGTH, digest_of, generate_token
 USED_EVERY = timedelta(minutes=1)
 KEPT = timedelta(hours=24)
 CLAIM = timedelta(minutes=2)
-"""How long a request may run before its key can be claimed again: longer than any request waits."""
+"""Age at which a claim without an answer expires; longer than any request runs."""
 
 
 class TokenNameTaken(Exception):
-    """There is, or was, another token of this name."""
+    """There is another token of this name, perhaps a revoked one."""
 
 
 class KeyReused(Exception):
@@ -31,7 +31,7 @@ class KeyInProgress(Exception):
 def create_api_token(
     *, name: str, scopes: Iterable[str], created_by: str, expires_at: datetime | None, now: datetime
 ) -> tuple[ApiToken, str]:
-    """Create a token; return it and its text, which is known to nobody afterwards.
+    """Create a token; return it and its text, which is not stored.
 
     :raises TokenNameTaken: :raises ValueError: no scopes, or unknown ones.
     """
@@ -57,12 +57,12 @@ def create_api_token(
 
 @transaction.atomic
 def revoke_api_token(*, token_id: int, now: datetime) -> bool:
-    """End a token at once; return whether it was not revoked before."""
+    """Revoke a token; return False if it was revoked already."""
     return bool(ApiToken.objects.filter(pk=token_id, revoked_at=None).update(revoked_at=now))
 
 
 def note_token_used(*, token: ApiToken, now: datetime) -> None:
-    """Write when a token was last used, at most once a minute."""
+    """Update last_used_at, at most once a minute."""
     if token.last_used_at is None or token.last_used_at < now - USED_EVERY:
         unused = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_EVERY)
         ApiToken.objects.filter(unused, pk=token.pk).update(last_used_at=now)
@@ -70,16 +70,15 @@ def note_token_used(*, token: ApiToken, now: datetime) -> None:
 
 @transaction.atomic
 def claim_idempotency_key(*, owner: str, key: str, fingerprint: str, now: datetime) -> IdempotencyKey:
-    """Return the row of a key: with an answer to be given again, or without one, to be found by whoever claimed it.
+    """Return the row of a key: with the stored answer, or without one, claimed for this request.
 
-    A claim without an answer is given again after CLAIM: the process that had it was cut off. Keys older than KEPT are
-    as good as forgotten.
+    A claim without an answer can be claimed again after CLAIM, as its process died. Keys older than KEPT are ignored.
 
     :raises KeyReused: :raises KeyInProgress:
     """
     new = IdempotencyKey(owner=owner, key=key, fingerprint=fingerprint, created_at=now, claimed_at=now)
     IdempotencyKey.objects.filter(owner=owner, key=key, created_at__lt=now - KEPT).delete()
-    # Of two at the same instant one inserts; the other waits for its commit and finds the row.
+    # Of two concurrent requests one inserts; the other waits for its commit and finds the row.
     IdempotencyKey.objects.bulk_create([new], ignore_conflicts=True)
     row = IdempotencyKey.objects.select_for_update(no_key=True).get(owner=owner, key=key)
     if row.pk == new.pk:
@@ -95,18 +94,18 @@ def claim_idempotency_key(*, owner: str, key: str, fingerprint: str, now: dateti
 
 
 def store_answer(*, row: IdempotencyKey, status: int, headers: Mapping[str, str], body: str) -> None:
-    """Keep the answer of a claimed key; a claim that somebody else took over since is left to them."""
+    """Store the answer of a claimed key, unless the claim expired and another request has it."""
     IdempotencyKey.objects.filter(pk=row.pk, claimed_at=row.claimed_at).update(
         status=status, headers=dict(headers), body=body
     )
 
 
 def release_idempotency_key(*, row: IdempotencyKey) -> None:
-    """Forget a claim whose request failed, so that it can be sent again."""
+    """Delete the claim of a request that failed, so that it can be repeated."""
     IdempotencyKey.objects.filter(pk=row.pk, claimed_at=row.claimed_at, status=None).delete()
 
 
 def forget_idempotency_keys(*, now: datetime) -> int:
-    """Remove keys older than a day; return how many."""
+    """Delete keys older than a day; return how many."""
     removed, _ = IdempotencyKey.objects.filter(created_at__lt=now - KEPT).delete()
     return removed

@@ -1,4 +1,4 @@
-"""How often somebody may ask, counted in Redis by minutes; without Redis nobody is throttled."""
+"""Rate limits, counted per minute in Redis; while Redis is unavailable there are none."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 WINDOW_S = 60
 FAILURES_PER_WINDOW = 30
-"""Wrong tokens of one address in a minute; more are told to wait. A right token always passes."""
+"""Failed authentications per address and minute, after which the answer is 429. A valid token always passes."""
 
 _breaker = RedisBreaker()
 
@@ -41,14 +41,14 @@ def count(key: str, limit: int) -> int | None:
 
 
 def count_failed_authentication(address: str) -> int | None:
-    """Count a wrong token; return how long its sender is to wait, None while it need not (API_THROTTLE 0: never)."""
+    """Count a failed authentication; return the seconds to wait, or None (with API_THROTTLE=0 always)."""
     if not settings.API_THROTTLE:
         return None
     return count(f"failures:{address}", FAILURES_PER_WINDOW)
 
 
 class RequestThrottle(BaseThrottle):
-    """API_THROTTLE requests a minute for each token, and for each member of staff."""
+    """API_THROTTLE requests per minute for each token and each member of staff."""
 
     def __init__(self) -> None:
         self._wait: int | None = None

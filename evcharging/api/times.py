@@ -1,4 +1,4 @@
-"""Instants in requests and answers: RFC 3339 with an offset, kept and shown in UTC."""
+"""Times in requests and answers: RFC 3339 with an offset, stored and shown in UTC."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ MESSAGE = "Not an instant: write it as 2026-03-01T12:00:00Z (RFC 3339), with an 
 
 
 def parse_instant(text: str) -> datetime:
-    """Return the instant that a text means, in UTC; digits beyond the microsecond are dropped.
+    """Parse a time; return it in UTC. Digits beyond microseconds are dropped.
 
     :raises ValueError: it means none, or one outside of the years 1 to 9999.
     """
@@ -16,7 +16,7 @@ def parse_instant(text: str) -> datetime:
     if match is None:
         raise ValueError(MESSAGE)
     day, minute, second, fraction, offset = match.groups()
-    leap = second == "60"  # RFC 3339 allows it; the next second is what clocks without it say
+    leap = second == "60"  # a leap second, allowed by RFC 3339; datetime has none, so it is the next second
     try:
         instant = datetime.fromisoformat(
             f"{day}T{minute}:{'59' if leap else second}{(fraction or '')[:7]}{'+00:00' if offset in 'Zz' else offset}"
@@ -27,5 +27,5 @@ def parse_instant(text: str) -> datetime:
 
 
 def instant_text(instant: datetime) -> str:
-    """Return an instant as the API shows it: 2026-03-01T12:00:00Z, with as many digits as it has."""
+    """Format a time: 2026-03-01T12:00:00Z, with a fraction of the second if it has one."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

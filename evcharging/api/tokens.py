@@ -1,4 +1,4 @@
-"""What a token looks like. It is 32 random bytes, so one fast hash is as hard to reverse as it is to guess."""
+"""The form of tokens: 32 random bytes, so that one fast hash is as hard to reverse as the token is to guess."""
 
 import hashlib
 import re
@@ -10,15 +10,15 @@ START_LENGTH = len(PREFIX) + 4
 
 
 def generate_token() -> str:
-    """Return a new token; the prefix lets people and secret scanners tell what it is."""
+    """Return a new token; its prefix is for people and secret scanners."""
     return PREFIX + secrets.token_urlsafe(32)
 
 
 def looks_like_token(text: str) -> bool:
-    """Whether it can be a token of ours at all."""
+    """Tell whether a text has the form of a token."""
     return _SHAPE.fullmatch(text) is not None
 
 
 def digest_of(token: str) -> str:
-    """Return what is stored of a token, and looked up by."""
+    """Return the digest by which a token is stored and looked up."""
     return hashlib.sha256(token.encode()).hexdigest()

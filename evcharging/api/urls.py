@@ -1,4 +1,4 @@
-"""The API's addresses: the one module of it that knows the apps, for it composes them."""
+"""Routes of the API; the only module of it that imports the apps."""
 
 from django.contrib.admin.views.decorators import staff_member_required
 from django.urls import path, register_converter
@@ -58,7 +58,7 @@ nested = [
     path("transactions/<int:transaction_id>/meter-values/", TransactionMeterValueViewSet.as_view({"get": "list"})),
 ]
 
-SCHEMA_TYPES = [OpenApiJsonRenderer, OpenApiJsonRenderer2]  # as OpenAPI's media type, or as JSON
+SCHEMA_TYPES = [OpenApiJsonRenderer, OpenApiJsonRenderer2]  # as OpenAPI's media type and as JSON
 
 urlpatterns = [
     *nested,

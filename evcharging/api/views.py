@@ -1,4 +1,4 @@
-"""What every view of the API has in common. An app's api.py adds a serializer, a queryset and its services' calls."""
+"""Base classes of the API's views; an app's api adds serializer, queryset and calls of services."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -20,11 +20,11 @@ from evcharging.db.unique_rows import AlreadyExists
 
 
 class ApiViewSet(GenericViewSet):
-    """Tokens and staff, scopes, throttling, problems, Idempotency-Key on POST, and no parameter that is not known.
+    """Authentication, scopes, throttling, problem details, Idempotency-Key on POST, and no unknown parameters.
 
-    `queryset` names the model whose permissions staff need; `write_scope` the scope that a token needs to write, and
-    `staff_verb` the permission for what its method does not say (@action takes both). `parameters` are the query
-    parameters that a view reads beside those of its filters and pages.
+    `queryset` is of the model whose permissions staff need. `write_scope`: the scope that a token needs to write;
+    `staff_verb`: the permission's verb, where it is not that of the method (@action takes both). `parameters`: query
+    parameters of the view beside those of its filters and pages.
     """
 
     http_method_names = ["get", "post", "patch", "delete", "head"]
@@ -41,7 +41,7 @@ class ApiViewSet(GenericViewSet):
 
     @property
     def idempotency_id(self) -> UUID | None:
-        """The id that this request and its repetitions share, None where it came without a key."""
+        """An id that the request shares with its repetitions, or None without an Idempotency-Key."""
         return None if self._claimed is None else self._claimed.pk
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -73,7 +73,7 @@ class ApiViewSet(GenericViewSet):
                 errors[name] = ["There is no such parameter."]
             elif len(values) > 1:
                 errors[name] = ["Given more than once."]
-            elif values == [""]:  # an unset variable of a script must not list everything
+            elif values == [""]:  # an unset variable in a script must not select everything
                 errors[name] = ["Given without a value."]
         if errors:
             raise InvalidParameters(errors)
@@ -134,7 +134,7 @@ class EditViewSet(ReadViewSet):
 
 
 def valid(serializer_class: type[Serializer], request: Request, *, partial: bool = False) -> dict[str, Any]:
-    """Return what a body says, as services take it.
+    """Validate the body and return its values.
 
     :raises ValidationError:
     """

@@ -1,7 +1,7 @@
-"""Parameters of unnest() in PostgreSQL's binary format for arrays (src/backend/utils/adt/arrayfuncs.c, array_recv).
+"""Arrays for unnest() in PostgreSQL's binary format (src/backend/utils/adt/arrayfuncs.c, array_recv).
 
-For batches of the hot paths: the driver's adaptation of each value costs several times more (bench/). Decimals are the
-exception: they go as the text of an array, which costs less here than splitting them into numeric's groups of digits.
+For batches of the hot paths: adaptation of each value by the driver costs several times more (bench/). Decimals are
+sent as the text of an array, which costs less than splitting them into numeric's digits of base 10,000.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ _INT8 = Struct("!iq").pack
 _FLOAT8 = Struct("!id").pack
 _NONE = type(None)
 BLOCK = 128
-"""Elements that are packed by one struct: each takes 64 bytes of it, and there is one for every number up to this."""
+"""Most elements per Struct, which takes 64 bytes per element; one is cached for every length up to this."""
 
 
 class Int8Array(bytes):
@@ -55,7 +55,7 @@ def float8s(values: Sequence[float | None]) -> Float8Array:
 
 
 def instants(values: Sequence[datetime | None]) -> InstantArray:
-    """Pack aware datetimes; neighbours are often the very same."""
+    """Pack aware datetimes; consecutive ones are often the same object, and converted once."""
     micros: list[int | None] = []
     last, found = None, None
     for value in values:
@@ -75,7 +75,7 @@ def texts(values: Sequence[str | None]) -> TextArray:
 
 
 def numerics(values: Sequence[Decimal | float | None]) -> NumericArray:
-    """Pack numbers as decimals; a float is the shortest decimal that stands for it."""
+    """Pack numbers as decimals; of a float, its shortest representation."""
     words = ["NULL" if value is None else str(value) for value in values]
     return NumericArray(f"{{{','.join(words)}}}".encode())
 
@@ -90,9 +90,9 @@ _PACK: dict[type, Callable[[Sequence[Any]], bytes]] = {
 
 
 def column(values: Sequence[Any]) -> Any:
-    """Pack values of one type; what has no format here stays a list, for the driver to adapt.
+    """Pack values of one type; return values of other types as a list, for the driver to adapt.
 
-    Statements cast their parameters, so that whole numbers may always travel as int8, and a column of nulls as text.
+    Statements cast their parameters, so that whole numbers can always be int8, and a column of nulls text.
     """
     kinds = set(map(type, values))
     kinds.discard(_NONE)
@@ -108,7 +108,7 @@ def column(values: Sequence[Any]) -> Any:
 
 
 def _numbers(element_type: int, code: str, values: Sequence[Any], pack_one: Callable[[int, Any], bytes]) -> bytes:
-    """Pack elements of eight bytes: all at once, or one by one where some are null."""
+    """Pack elements of eight bytes: in blocks, or one by one if there are nulls."""
     if None in values:
         return _array(
             element_type, [NULL if value is None else pack_one(8, value) for value in values], has_nulls=True

@@ -1,4 +1,4 @@
-"""Watt-hours: a column that holds registers and energies to the thousandth, and how numbers become its values."""
+"""Watt-hours: a decimal column for registers and energies with three decimals, and its rounding."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from django.db import models
 
 MAX_DIGITS, DECIMAL_PLACES = 24, 3
-"""Every int8 fits, with three decimals behind it."""
+"""For every int8 with three decimals."""
 _STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
 
 
 def watt_hours(number: float | Decimal) -> Decimal:
     """Return a number of Wh rounded to the thousandth, half away from zero as PostgreSQL rounds numeric.
 
-    A float counts as the shortest decimal that stands for it.
+    Of a float, its shortest representation is rounded.
     """
     if isinstance(number, int):
         return Decimal(number)
@@ -22,7 +22,7 @@ def watt_hours(number: float | Decimal) -> Decimal:
 
 
 def trimmed(number: Decimal) -> Decimal:
-    """Return the same number without zeros at the end of its fraction: 1234.500 is 1234.5, and 1234.000 is 1234."""
+    """Return the number without trailing zeros in its fraction: 1234.500 is 1234.5, and 1234.000 is 1234."""
     whole = number.to_integral_value()
     return (whole if whole == number else number.normalize()) or Decimal(0)
 

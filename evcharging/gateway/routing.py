@@ -1,6 +1,5 @@
 """Which consumer serves which path."""
 
-from channels.routing import URLRouter
 from django.urls import re_path
 
 from evcharging.gateway.consumers import ChargePointConsumer, UnknownPathConsumer
@@ -10,4 +9,3 @@ websocket_urlpatterns = [
     re_path(r"^/*ocpp(?:/.*)?$", ChargePointConsumer.as_asgi()),  # type: ignore[arg-type]
     re_path(r"", UnknownPathConsumer.as_asgi()),  # type: ignore[arg-type]
 ]
-websocket_application = URLRouter(websocket_urlpatterns)

@@ -16,7 +16,7 @@ from stations.selectors import stations_with_queue
 from stations.services.calls import tidy_commands
 from stations.services.configuration import greet_stations
 from stations.services.expected_effects import give_up_effects
-from stations.services.refusals import forget_strangers
+from stations.services.refusals import delete_expired_refusals
 from transactions.services.closing import close_stale
 from transactions.services.reservation_ends import expire_reservations
 
@@ -43,7 +43,7 @@ def maintain(*, now: datetime) -> bool:
     """
     if not try_lock_for_transaction(AdvisoryLock.MAINTENANCE):
         return False
-    refusals = forget_strangers(now=now)
+    refusals = delete_expired_refusals(now=now)
     unknown = forget_unknown_id_tags(now=now)
     closed = close_stale(now=now)
     forget_idempotency_keys(now=now)

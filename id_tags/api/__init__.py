@@ -1,4 +1,4 @@
-"""The API's resources of id tags: tags, their groups, and tags that nobody knows."""
+"""API resources of id tags: tags, groups, unknown tags."""
 
 from id_tags.api.groups import IdTagGroupViewSet
 from id_tags.api.tags import IdTagViewSet

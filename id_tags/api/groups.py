@@ -1,4 +1,4 @@
-"""Groups of tags, by the id that stations are told as parentIdTag."""
+"""Groups of id tags, by their parentIdTag."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tags and group ids as what they are called by."""
+"""Validation of id tags and group ids."""
 
 from rest_framework import serializers
 
@@ -10,7 +10,7 @@ MAX_LENGTH = 255
 def validate_name(value: str) -> str:
     """Return a tag or group id that can be stored.
 
-    :raises ValidationError: it is too long once its case is folded.
+    :raises ValidationError: it is too long after case folding.
     """
     if len(fold_id_tag(value)) > MAX_LENGTH:
         raise serializers.ValidationError(f"Ensure this field has no more than {MAX_LENGTH} characters.")

@@ -1,4 +1,4 @@
-"""Id tags, by their text."""
+"""Id tags."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tags that were presented and that nobody knows."""
+"""Unknown tags that were presented."""
 
 from rest_framework import serializers
 

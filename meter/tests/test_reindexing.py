@@ -84,7 +84,7 @@ def test_second_run_leaves_it_to_the_first(grown, capsys):
         other.execute("SELECT pg_advisory_lock(%s)", [AdvisoryLock.REINDEX_SAMPLES])
         assert reindex_samples(now=LATER) is None
         call_command("reindex_samples")
-        assert capsys.readouterr().out == "Another process is at it.\n"
+        assert capsys.readouterr().out == "Another process is rebuilding it.\n"
         other.execute("SELECT pg_advisory_unlock(%s)", [AdvisoryLock.REINDEX_SAMPLES])
     assert len(reindex_samples(now=LATER)) == 1
 
@@ -93,4 +93,4 @@ def test_command_says_what_it_did(grown, capsys):
     call_command("reindex_samples")
     assert "MiB" in capsys.readouterr().out
     call_command("reindex_samples")
-    assert capsys.readouterr().out == "Nothing takes much more room than it needs.\n"
+    assert capsys.readouterr().out == "No index is bloated.\n"

@@ -132,7 +132,7 @@ def test_nothing_goes_by_default(station, settings, capsys):
     roll_up(now=LATER)
     call_command("apply_retention")
     assert (MeterValue.objects.count(), capsys.readouterr().out) == (
-        72, "Nothing is old enough, or everything is kept for ever.\n",
+        72, "Nothing to delete: no retention is set, or nothing is rolled up yet.\n",
     )  # fmt: skip
 
 

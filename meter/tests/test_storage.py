@@ -31,7 +31,7 @@ def rows(statement: str, *values: object) -> list[tuple]:
 def test_policies_are_applied_in_every_edition_and_what_lacks_is_one_line(capsys):
     call_command("apply_storage_policies")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "Storage policies are in line with the settings."
+    assert lines[-1] == "Storage policies match the settings."
     assert all("no compression" in line for line in lines[:-1])
     assert apply_policies() == lines[:-1]
 

@@ -1,6 +1,6 @@
-"""The API's resources of stations: the stations, what they get wrong, and who was refused.
+"""API resources of stations: stations, configuration, commands, deviations, refused connections.
 
-A new resource of a station is a viewset beside these, with its routes in evcharging/api/urls.py.
+A new resource is a viewset in this package, with its routes in evcharging/api/urls.py.
 """
 
 from stations.api.batches import BatchItemViewSet, BatchViewSet

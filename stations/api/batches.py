@@ -1,4 +1,4 @@
-"""Command batches: one action over many stations as a job."""
+"""Command batches: one action for many stations."""
 
 from typing import Any
 from uuid import UUID
@@ -138,22 +138,22 @@ class BatchViewSet(ReadViewSet):
     @extend_schema(request=BatchRequestSerializer, responses={201: BatchDetailSerializer})
     def create(self, request: Request) -> Response:
         """Begin a batch."""
-        said = valid(BatchRequestSerializer, request)
-        stations, selection = _chosen(said)
+        data = valid(BatchRequestSerializer, request)
+        stations, selection = _selected(data)
         try:
             batch = create_batch(
                 station_ids=stations.values_list("pk", flat=True),
-                operation=operation_of(said),
+                operation=operation_of(data),
                 origin=Origin(
                     username_of(request),
                     CommandVia.API,
                     timezone.now(),
-                    said.get("reason", ""),
-                    said.get("waits_s", 0),
+                    data.get("reason", ""),
+                    data.get("waits_s", 0),
                 ),
                 selection=selection,
-                stations_per_second=said.get("stations_per_second", 20),
-                allows_invalid=said.get("allows_invalid", False),
+                stations_per_second=data.get("stations_per_second", 20),
+                allows_invalid=data.get("allows_invalid", False),
                 batch_id=self.idempotency_id,
             )
         except InvalidPayload as error:
@@ -211,16 +211,16 @@ class BatchItemViewSet(ListViewSet):
         return self.queryset.filter(batch=batch)
 
 
-def _chosen(said: dict[str, Any]) -> tuple[QuerySet[Station], str]:
-    if "filter" in said:
+def _selected(data: dict[str, Any]) -> tuple[QuerySet[Station], str]:
+    if "filter" in data:
         try:
-            return stations_matching(said["filter"]), " ".join(said["filter"])
+            return stations_matching(data["filter"]), " ".join(data["filter"])
         except UnknownFilter as error:
             raise exceptions.ValidationError({"filter": [str(error)]}) from None
-    named = {identity.lower() for identity in said["stations"]}
-    stations = Station.objects.with_identities(named)
+    identities = {identity.lower() for identity in data["stations"]}
+    stations = Station.objects.with_identities(identities)
     known = {identity.lower() for identity in stations.values_list("identity", flat=True)}
-    unknown = sorted(named - known)
+    unknown = sorted(identities - known)
     if unknown:
         raise exceptions.ValidationError({"stations": [f"There is no station {', '.join(unknown[:10])}."]})
-    return stations, f"{len(named)} by identity"
+    return stations, f"{len(identities)} by identity"

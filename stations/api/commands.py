@@ -1,4 +1,4 @@
-"""Commands to stations: requested, waited for, looked up, taken back."""
+"""Commands to stations: request, wait, read, cancel."""
 
 import re
 from typing import Any
@@ -66,16 +66,16 @@ class OperationRequestSerializer(KnownMembersOnly):
         return attrs
 
 
-def operation_of(said: dict[str, Any]) -> Operation | RawFrame:
+def operation_of(data: dict[str, Any]) -> Operation | RawFrame:
     """Return what a request asks for.
 
     :raises ValidationError: the operation or its arguments are unknown. :raises InvalidPayload: against the schema.
     """
-    if "action" in said:
-        allows_invalid = said.get("allows_invalid", False)
-        return read_frame(action=said["action"], payload=said.get("payload", {}), allows_invalid=allows_invalid)
+    if "action" in data:
+        allows_invalid = data.get("allows_invalid", False)
+        return read_frame(action=data["action"], payload=data.get("payload", {}), allows_invalid=allows_invalid)
     try:
-        return read_operation(said["operation"], said.get("arguments", {}))
+        return read_operation(data["operation"], data.get("arguments", {}))
     except BadArguments as error:
         if error.path == "operation":
             raise exceptions.ValidationError({"operation": [str(error)]}) from None
@@ -183,21 +183,21 @@ class StationCommandViewSet(ListViewSet):
     def create(self, request: Request, identity: str) -> Response:
         """Send a command: 201 once it has ended, 202 while it has not."""
         wait_s = _wait_s(request)
-        station, said = self._station(), valid(CommandRequestSerializer, request)
+        station, data = self._station(), valid(CommandRequestSerializer, request)
         try:
             command = request_command(
                 station_id=station.pk,
-                operation=operation_of(said),
+                operation=operation_of(data),
                 origin=Origin(
                     username_of(request),
                     CommandVia.API,
                     timezone.now(),
-                    said.get("reason", ""),
-                    said.get("waits_s", 0),
+                    data.get("reason", ""),
+                    data.get("waits_s", 0),
                 ),
-                timeout_s=said.get("timeout_s"),
-                resends=said.get("resends", False),
-                allows_invalid=said.get("allows_invalid", False),
+                timeout_s=data.get("timeout_s"),
+                resends=data.get("resends", False),
+                allows_invalid=data.get("allows_invalid", False),
                 command_id=self.idempotency_id,
             )
         except InvalidPayload as error:
@@ -214,7 +214,7 @@ class StationCommandViewSet(ListViewSet):
 
 
 def invalid_payload(error: InvalidPayload) -> exceptions.ValidationError:
-    """Return the problem of a payload that OCPP's schema refuses, where it is wrong."""
+    """Return the error of a payload that violates OCPP's schema, at its place in the payload."""
     if error.field == "action":
         return exceptions.ValidationError({"action": [str(error)]})
     return nested("payload", error.field, str(error))

@@ -1,4 +1,4 @@
-"""What a station's configuration was when it was last read."""
+"""The configuration of a station as last read."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Filters of stations, and by station."""
+"""Filters of stations, and of rows by their station."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from stations.selectors import online_ids
 
 
 class StationFilter(TextFilter):
-    """Rows of one station, by its identity, whatever its case.
+    """Rows of one station, by its identity, ignoring case.
 
-    The station is looked up first, so that the big tables are asked by their indexes.
+    The station is looked up first, so that the query of a big table uses its index by station_id.
     """
 
     def __init__(self, *args: Any, field_name: str = "station_id", **kwargs: Any) -> None:

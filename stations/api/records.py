@@ -1,4 +1,4 @@
-"""What stations get wrong, and which connections were refused."""
+"""Deviations and refused connections."""
 
 from django_filters import rest_framework as filters
 from rest_framework import serializers

@@ -1,4 +1,4 @@
-"""A station as JSON."""
+"""Serializers of stations."""
 
 from typing import Any
 

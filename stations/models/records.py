@@ -136,5 +136,5 @@ class RefusedConnection(models.Model):
 
 
 def stale_before(now: datetime, days: int) -> datetime:
-    """The instant before which a stranger's row is forgotten."""
+    """Return the instant before which rows of refusals expire."""
     return now - timedelta(days=days)

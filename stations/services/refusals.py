@@ -1,4 +1,4 @@
-"""Refused connections and pending stations: kept for staff, capped and forgotten, so that strangers fill no table."""
+"""Refused connections and pending stations: stored for staff, capped in number and deleted after a while."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ class RefusalCount(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
-    """How many rows forget_strangers() removed."""
+class DeletedRows:
+    """How many rows delete_expired_refusals() deleted."""
 
     pending_stations: int
     refused_connections: int
@@ -81,15 +81,15 @@ def accept_refused_identity(*, refused_id: int, now: datetime) -> Station:
 
 
 @transaction.atomic
-def forget_strangers(*, now: datetime) -> Forgotten:
-    """Remove what strangers left and nobody saw again within REFUSAL_RETENTION_DAYS.
+def delete_expired_refusals(*, now: datetime) -> DeletedRows:
+    """Delete refused connections, deviations and pending stations that were not seen for REFUSAL_RETENTION_DAYS.
 
-    Pending stations go only if they were never accepted and left nothing that is kept (orphans, transactions).
+    Pending stations only if they were never accepted and have no orphans, transactions, connectors or series.
     """
     before = stale_before(now, settings.REFUSAL_RETENTION_DAYS)
     refused, _ = RefusedConnection.objects.filter(last_seen_at__lt=before).delete()
     deviations, _ = Deviation.objects.filter(last_seen_at__lt=before).delete()
-    strangers = Station.objects.filter(
+    pending = Station.objects.filter(
         registration_status=RegistrationStatus.PENDING,
         first_accepted_at=None,
         created_at__lt=before,
@@ -99,6 +99,6 @@ def forget_strangers(*, now: datetime) -> Forgotten:
         connectors=None,
         series=None,
     )
-    removed = strangers.count()
-    strangers.delete()
-    return Forgotten(pending_stations=removed, refused_connections=refused, deviations=deviations)
+    count = pending.count()
+    pending.delete()
+    return DeletedRows(pending_stations=count, refused_connections=refused, deviations=deviations)

@@ -114,7 +114,7 @@ def test_filters_choose_what_is_exported(three, file, options, expected):
     [
         ("--since=yesterday", "'yesterday' is not a time like 2026-12-31T23:59:59Z"),
         ("--closing=shut", "invalid choice: 'shut'"),
-        ("--station=CP-Z", "there is no station 'CP-Z'"),
+        ("--station=CP-Z", "no station 'CP-Z'"),
     ],
 )
 def test_filter_that_means_nothing_is_named_and_nothing_is_written(three, file, option, message):

@@ -209,8 +209,8 @@ def test_nothing_to_do_is_said_and_is_no_error(station):
     assert run() == (
         0,
         [
-            "0  silent transactions closed as of their last reading",
-            "0  waiting messages adopted by the one transaction they fit",
+            "0  stale transactions closed at their last reading",
+            "0  waiting messages adopted by the only transaction that fits",
             "0  stops waiting for review",
             "0  days of meter values waiting for review",
         ],
@@ -222,8 +222,8 @@ def test_silent_transactions_are_closed(station):
     assert run("--dry-run") == (
         0,
         [
-            "1  silent transactions would be closed as of their last reading",
-            "0  waiting messages would be adopted by the one transaction they fit",
+            "1  stale transactions would be closed at their last reading",
+            "0  waiting messages would be adopted by the only transaction that fits",
             "0  stops waiting for review",
             "0  days of meter values waiting for review",
         ],
@@ -238,10 +238,10 @@ def test_dry_run_changes_nothing_and_says_what_would_happen(station):
     orphan_stop(station, at=recent(30))
     row = transaction_of(start(station, at=recent(60)))
     code, lines = run("--dry-run")
-    assert (code, lines[1]) == (0, "1  waiting messages would be adopted by the one transaction they fit")
+    assert (code, lines[1]) == (0, "1  waiting messages would be adopted by the only transaction that fits")
     row.refresh_from_db()
     assert (row.is_open, OrphanMessage.objects.get().state) == (True, "waiting")
-    assert run()[1][1] == "1  waiting messages adopted by the one transaction they fit"
+    assert run()[1][1] == "1  waiting messages adopted by the only transaction that fits"
 
 
 def test_what_waits_for_staff_is_counted_and_exits_with_1(station):
@@ -252,7 +252,7 @@ def test_what_waits_for_staff_is_counted_and_exits_with_1(station):
     assert lines[2:] == [
         "1  stops waiting for review",
         "1  days of meter values waiting for review",
-        "Staff should look at this.",
+        "There are findings for staff to review.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""manage.py apply_retention: delete what is older than its retention; the gateway does so every hour."""
+"""manage.py apply_retention: apply the retention settings now; server processes do so every hour."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from evcharging.jobs.storage import apply_retention
 
 
 class Command(BaseCommand):
-    help = "Delete samples, roll-ups and statuses that are older than the …_RETENTION_DAYS settings say."
+    help = "Delete samples, roll-ups and statuses beyond their …_RETENTION_DAYS. Server processes do so every hour."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Say what would be deleted and delete nothing.")
+        parser.add_argument("--dry-run", action="store_true", help="report what would be deleted and delete nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         removed = apply_retention(now=timezone.now(), is_dry_run=options["dry_run"])
         for each in removed:
             self.stdout.write(f"{'would delete' if options['dry_run'] else 'deleted'} {each}")
         if not removed:
-            self.stdout.write("Nothing is old enough, or everything is kept for ever.")
+            self.stdout.write("Nothing to delete: no retention is set, or nothing is rolled up yet.")

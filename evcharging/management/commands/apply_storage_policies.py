@@ -1,4 +1,4 @@
-"""manage.py apply_storage_policies: bring TimescaleDB in line with the settings; each server does so at its start."""
+"""manage.py apply_storage_policies: update TimescaleDB's policies now; server processes do so when they start."""
 
 from typing import Any
 
@@ -8,11 +8,9 @@ from evcharging.jobs.storage import apply_policies
 
 
 class Command(BaseCommand):
-    help = (
-        "Apply the settings of chunks, compression, continuous aggregates and retention to the database. Idempotent."
-    )
+    help = "Apply the settings of chunks, compression, continuous aggregates and retention to TimescaleDB. Idempotent."
 
     def handle(self, *args: Any, **options: Any) -> None:
         for line in apply_policies():
             self.stdout.write(line)
-        self.stdout.write("Storage policies are in line with the settings.")
+        self.stdout.write("Storage policies match the settings.")

@@ -1,4 +1,4 @@
-"""manage.py backup: everything that is kept, in one file, while the system runs."""
+"""manage.py backup: write a backup while the system runs."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -14,10 +14,10 @@ from evcharging.jobs.backups import BackupError, write_backup
 
 
 class Command(BaseCommand):
-    help = "Write the database and the secret key into one file, a consistent snapshot; the system may run."
+    help = "Write the database and the secret key to one file, as one snapshot; the system may run."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", help="where to; replaced whole or not at all")
+        parser.add_argument("file", help="replaced atomically")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the backup.

@@ -1,4 +1,4 @@
-"""Print docs/ocpp-coverage.md."""
+"""manage.py ocpp_coverage: print docs/ocpp-coverage.md."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from evcharging.gateway.coverage import coverage
 
 
 class Command(BaseCommand):
-    help = "Print docs/ocpp-coverage.md, made from the handler table."
+    help = "Print docs/ocpp-coverage.md, generated from the handlers."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""manage.py restore: a backup back into a system that does not run."""
+"""manage.py restore: load a backup, with all servers stopped."""
 
 import tempfile
 from argparse import ArgumentParser
@@ -18,21 +18,21 @@ from evcharging.embedded.servers import EmbeddedServersInUse
 from evcharging.jobs.backups import Backup, BackupError, load_dump, load_timescale_dump, open_backup
 from transactions.services.start import skip_transaction_ids
 
-#: No station may be given an id again that it was given after the backup: its stop, still to come, would end another.
+#: Ids given after the backup must not be given again: a stop of such a transaction would end another one.
 SKIPPED_IDS = 1_000_000
 
 
 class Command(BaseCommand):
-    help = "Put a backup back: into an empty system, or with --force in the place of what is there. No server may run."
+    help = "Load a backup into an empty system, or with --force replace the present data. Stop all servers first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", help="what `backup` wrote")
-        parser.add_argument("--force", action="store_true", help="replace what is there")
+        parser.add_argument("file", help="written by `backup`")
+        parser.add_argument("--force", action="store_true", help="replace the present data")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify the file, then restore it.
 
-        :raises CommandError: with one line; nothing was changed then.
+        :raises CommandError: with one line; nothing was changed, unless the database is a TimescaleDB.
         """
         try:
             with (
@@ -52,12 +52,12 @@ class Command(BaseCommand):
             raise CommandError(" ".join(str(error).split())) from None
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror or error}") from None
-        self.stdout.write(f"restored what was there at {backup.manifest['created_at']}")
+        self.stdout.write(f"restored the backup of {backup.manifest['created_at']}")
 
     def _check(self, backup: Backup, is_forced: bool) -> None:
         unknown = set(backup.manifest.get("migrations", ())) - _known_migrations()
         if unknown:
-            raise BackupError(f"a newer release made it: this one does not know {', '.join(sorted(unknown)[:5])}")
+            raise BackupError(f"a newer release wrote it: this one does not have {', '.join(sorted(unknown)[:5])}")
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -65,9 +65,9 @@ class Command(BaseCommand):
             )
             (others,) = cursor.fetchone()
         if others:
-            raise BackupError(f"stop the servers first: {others} others are connected to the database")
-        if not is_forced and _holds_anything():
-            raise BackupError("there is data in the database already; --force replaces it")
+            raise BackupError(f"stop the servers first: the database has {others} other connections")
+        if not is_forced and _has_data():
+            raise BackupError("the database has data; --force replaces it")
 
     def _load(self, backup: Backup, is_forced: bool) -> None:
         database = connection.settings_dict
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         version = connection.connection.info.server_version
         is_timescale = "timescale" in str(database["ENGINE"])
         if is_timescale and connection.introspection.table_names():
-            raise BackupError("a TimescaleDB is restored into a new, empty database: make one and set DATABASE_URL")
+            raise BackupError("a TimescaleDB is restored into a new, empty database: create one and set DATABASE_URL")
         connection.close()
         if is_timescale:
             load_timescale_dump(backup.dump, database=database)
@@ -90,12 +90,12 @@ def _known_migrations() -> set[str]:
 
 
 def _folder() -> Path | None:
-    """Return where there is room for an unpacked backup: where the data is, which a temporary folder may not have."""
+    """Return DATA_DIR as the place to unpack a backup: the system's temporary folder may be too small."""
     return settings.DATA_DIR if settings.DATA_DIR.is_dir() else None
 
 
-def _holds_anything() -> bool:
-    """Whether there is more than an empty system: users or stations, or tables of somebody else's."""
+def _has_data() -> bool:
+    """Tell whether the database has users, stations, or tables that are not ours."""
     tables = set(connection.introspection.table_names())
     if not tables:
         return False

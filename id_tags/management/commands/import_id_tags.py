@@ -1,4 +1,4 @@
-"""manage.py import_id_tags FILE."""
+"""manage.py import_id_tags: create and update id tags from a file."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -13,7 +13,7 @@ from id_tags.services.bulk_import import IdTagRow, import_id_tags
 class Command(ImportCommand[IdTagRow]):
     help = (
         "Create and update id tags from a CSV or XLSX file. An empty status is Accepted; a time without an offset is "
-        "UTC; a column that the file does not have leaves what is known."
+        "UTC; a column that the file does not have leaves the present value."
     )
     columns = import_table.COLUMNS
 

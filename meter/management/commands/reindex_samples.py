@@ -1,4 +1,4 @@
-"""manage.py reindex_samples: make the index of samples dense again, while all goes on."""
+"""manage.py reindex_samples: rebuild the bloated index of samples (REINDEX CONCURRENTLY)."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from meter.services.reindexing import reindex_samples
 
 
 class Command(BaseCommand):
-    help = "Rebuild the index of meter values where it takes much more room than it needs. Monthly, in a quiet hour."
+    help = "Rebuild the index of meter values where it is bloated, while the system runs. Monthly, at low load."
 
     def handle(self, *args: Any, **options: Any) -> None:
         done = reindex_samples(now=timezone.now())
         if done is None:
-            self.stdout.write("Another process is at it.")
+            self.stdout.write("Another process is rebuilding it.")
             return
         for each in done:
             self.stdout.write(str(each))
         if not done:
-            self.stdout.write("Nothing takes much more room than it needs.")
+            self.stdout.write("No index is bloated.")

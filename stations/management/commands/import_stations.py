@@ -1,4 +1,4 @@
-"""manage.py import_stations FILE."""
+"""manage.py import_stations: create and update stations from a file."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -11,8 +11,8 @@ from stations.services.bulk_import import StationRow, import_stations
 
 class Command(ImportCommand[StationRow]):
     help = (
-        "Create and update stations from a CSV or XLSX file. An empty registration_status is Accepted, an empty "
-        "password leaves the station's; a column that the file does not have leaves what is known."
+        "Create and update stations from a CSV or XLSX file. An empty registration_status is Accepted; an empty "
+        "password, or a column that the file does not have, leaves the present value."
     )
     columns = import_table.COLUMNS
 

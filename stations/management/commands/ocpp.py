@@ -1,4 +1,4 @@
-"""manage.py ocpp: send a command to one station or to many, and see what they answer."""
+"""manage.py ocpp: send a command to one station or to many, and wait for the answers."""
 
 import getpass
 import json
@@ -21,31 +21,31 @@ from stations.services.batches import create_batch, stop_batch
 from stations.services.commands import CommandRefused, read_frame, request_command
 from stations.types import Origin
 
-LOOK_EVERY_S = 0.5
+POLL_S = 0.5
 
 
 class Command(BaseCommand):
     help = (
         "Send an OCPP command: ocpp CP-1 Reset type=Soft --wait, or to many: ocpp --filter vendor=ABB --filter online "
-        "GetConfiguration. Exit code 0 if every station said yes (with --wait) or took the command."
+        "GetConfiguration. Exit code 0 if all commands succeeded (with --wait) or were queued."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("words", nargs="+", metavar="[identity] action [key=value]")
-        parser.add_argument("--filter", action="append", metavar="FIELD=VALUE", help="many stations; may be repeated")
-        parser.add_argument("--json", metavar="FILE", help="the payload as JSON; - for standard input")
-        parser.add_argument("--wait", nargs="?", type=float, const=60.0, metavar="S", help="for the answer (60 s)")
-        parser.add_argument("--timeout", type=float, help="how long the station has to answer, s")
-        parser.add_argument("--queue", type=float, default=0, metavar="S", help="how long it may wait for the station")
-        parser.add_argument("--resend", action="store_true", help="again after a crash, where that does no harm")
-        parser.add_argument("--any-payload", action="store_true", help="send also what breaks OCPP's schema")
+        parser.add_argument("--filter", action="append", metavar="FIELD=VALUE", help="of many stations; repeatable")
+        parser.add_argument("--json", metavar="FILE", help="payload as JSON; - for standard input")
+        parser.add_argument("--wait", nargs="?", type=float, const=60.0, metavar="S", help="wait for answers (60 s)")
+        parser.add_argument("--timeout", type=float, help="time for the station to answer, s")
+        parser.add_argument("--queue", type=float, default=0, metavar="S", help="time for the station to connect")
+        parser.add_argument("--resend", action="store_true", help="send again if a crash left it unanswered")
+        parser.add_argument("--any-payload", action="store_true", help="send although it violates OCPP's schema")
         parser.add_argument("--rate", type=float, default=20, help="stations per second, with --filter")
-        parser.add_argument("--reason", default="", help="kept with the command")
+        parser.add_argument("--reason", default="", help="stored with the command")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Request the command or the batch.
 
-        :raises CommandError: it was refused, or a station did not say yes.
+        :raises CommandError: it was refused, or did not succeed.
         """
         words: list[str] = options["words"]
         many = options["filter"]
@@ -77,11 +77,11 @@ class Command(BaseCommand):
         )
         if options["wait"] is not None:
             command = wait_until_ended(command_id=command.pk, timeout_s=options["wait"])
-        self.stdout.write(_told(command))
+        self.stdout.write(_description(command))
         if command.has_ended and not command.succeeded:
-            raise CommandError(_why(command))
+            raise CommandError(_failure(command))
         if options["wait"] is not None and not command.has_ended:
-            raise CommandError(f"no answer within {options['wait']:g} s; the command goes on")
+            raise CommandError(f"no answer within {options['wait']:g} s; the command continues")
 
     def _command_many(self, words: list[str], action: str, payload: dict[str, Any], options: dict[str, Any]) -> None:
         stations = stations_matching(words)
@@ -97,30 +97,30 @@ class Command(BaseCommand):
         if options["wait"] is not None:
             self._follow(batch, options["wait"])
 
-    def _follow(self, batch: CommandBatch, patience_s: float) -> None:
-        """Show a bar until every station has its result; Ctrl-C stops the batch. Patience begins anew with news."""
+    def _follow(self, batch: CommandBatch, stalled_s: float) -> None:
+        """Show progress until all stations have a result, or none changed for `stalled_s`; Ctrl-C stops the batch."""
         progress = batch_progress(batch_id=batch.pk)
-        last_news_at = time.monotonic()
+        changed_at = time.monotonic()
         try:
             with tqdm(total=progress.total, unit="station", file=sys.stderr) as bar:
                 while progress.waiting or progress.pending:
-                    time.sleep(LOOK_EVERY_S)
+                    time.sleep(POLL_S)
                     before, progress = progress, batch_progress(batch_id=batch.pk)
                     bar.update(_done(progress) - bar.n)
                     if progress != before:
-                        last_news_at = time.monotonic()
-                    if time.monotonic() - last_news_at > patience_s:
-                        raise CommandError(f"no news for {patience_s:g} s; the batch goes on: {_sum(progress)}")
+                        changed_at = time.monotonic()
+                    if time.monotonic() - changed_at > stalled_s:
+                        raise CommandError(f"stalled for {stalled_s:g} s; the batch continues: {_summary(progress)}")
         except KeyboardInterrupt:
             stop_batch(batch_id=batch.pk, stopped_by=getpass.getuser(), now=timezone.now())
-            raise CommandError(f"stopped: {_sum(batch_progress(batch_id=batch.pk))}") from None
+            raise CommandError(f"stopped: {_summary(batch_progress(batch_id=batch.pk))}") from None
         failed = batch.items.exclude(command__succeeded=True).select_related("station", "command").order_by("pk")
         for item in failed[:1000]:
-            why = item.refusal if item.command is None else _why(item.command)
-            self.stderr.write(f"{item.station.identity}: {why}")
-        self.stdout.write(_sum(progress))
+            reason = item.refusal if item.command is None else _failure(item.command)
+            self.stderr.write(f"{item.station.identity}: {reason}")
+        self.stdout.write(_summary(progress))
         if progress.succeeded != progress.total:
-            raise CommandError(f"{progress.total - progress.succeeded} stations did not say yes")
+            raise CommandError(f"{progress.total - progress.succeeded} commands did not succeed")
 
 
 def _origin(options: dict[str, Any]) -> Origin:
@@ -138,14 +138,14 @@ def _read(name: str) -> dict[str, Any]:
     return payload
 
 
-def _told(command: StationCommand) -> str:
-    facts = [f"{command.station} {command.action} {command.pk}: {command.status} {command.result_status}".strip()]
+def _description(command: StationCommand) -> str:
+    lines = [f"{command.station} {command.action} {command.pk}: {command.status} {command.result_status}".strip()]
     if command.response:
-        facts.append(json.dumps(command.response, indent=2, ensure_ascii=False))
-    return "\n".join(facts)
+        lines.append(json.dumps(command.response, indent=2, ensure_ascii=False))
+    return "\n".join(lines)
 
 
-def _why(command: StationCommand) -> str:
+def _failure(command: StationCommand) -> str:
     error = command.error or {}
     words = [command.result_status or command.get_status_display(), error.get("code"), error.get("description")]
     return ": ".join(word for word in words if word)
@@ -155,8 +155,8 @@ def _done(progress: BatchProgress) -> int:
     return progress.succeeded + progress.failed + progress.refused
 
 
-def _sum(progress: BatchProgress) -> str:
+def _summary(progress: BatchProgress) -> str:
     return (
-        f"{progress.succeeded} of {progress.total} said yes, {progress.failed} failed, {progress.refused} refused, "
+        f"{progress.succeeded} of {progress.total} succeeded, {progress.failed} failed, {progress.refused} refused, "
         f"{progress.waiting + progress.pending} open"
     )

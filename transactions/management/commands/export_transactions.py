@@ -1,4 +1,4 @@
-"""manage.py export_transactions [FILE]."""
+"""manage.py export_transactions: write transactions to CSV or XLSX."""
 
 import os
 import sys
@@ -22,30 +22,38 @@ from transactions.models import Closing, Transaction
 
 class Command(BaseCommand):
     help = (
-        "Write transactions to a CSV or XLSX file, by start and id. Registers and energy are in Wh, times in UTC. "
-        "A file that is there is replaced, whole or not at all."
+        "Write transactions to a CSV or XLSX file, ordered by start and id. Registers and energy are in Wh, times in "
+        "UTC. An existing file is replaced atomically."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="Where to; stdout where left out.")
-        parser.add_argument("--format", choices=WRITERS, help="Left out: what FILE ends in, else csv.")
-        parser.add_argument("--since", type=_time, metavar="TIME", help="Begun at or after, 2026-03-01T12:00:00Z.")
-        parser.add_argument("--until", type=_time, metavar="TIME", help="Begun before.")
+        parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="default: stdout")
+        parser.add_argument("--format", choices=WRITERS, help="default: by the suffix of FILE, else csv")
+        parser.add_argument("--since", type=_time, metavar="TIME", help="started at or after, as 2026-03-01T12:00:00Z")
+        parser.add_argument("--until", type=_time, metavar="TIME", help="started before")
         for name, what in (("--station", "identity"), ("--id-tag", "id tag")):
-            parser.add_argument(name, action="append", default=[], metavar=what.upper(), help=f"Of this {what}.")
-        parser.add_argument("--closing", action="append", default=[], choices=Closing.values, help="Ended so.")
+            parser.add_argument(
+                name, action="append", default=[], metavar=what.upper(), help=f"of this {what}; repeatable"
+            )
         parser.add_argument(
-            "--suspicious", action=BooleanOptionalAction, help="With marks to look at before billing, or without."
+            "--closing",
+            action="append",
+            default=[],
+            choices=Closing.values,
+            help="repeatable",
+        )
+        parser.add_argument(
+            "--suspicious", action=BooleanOptionalAction, help="with marks for review before billing, or without"
         )
 
     def handle(self, *args: Any, file: Path | None, **options: Any) -> None:
-        """Write the table and say on stderr what is in it.
+        """Write the table, and its counts to stderr.
 
-        :raises CommandError: not all of it is written.
+        :raises CommandError: it is not written completely.
         """
         kind = options["format"] or ("xlsx" if file is not None and file.suffix.lower() == ".xlsx" else "csv")
         if kind == "xlsx" and file is None and sys.stdout.isatty():
-            raise CommandError("an Excel file is not for a terminal: name a FILE")
+            raise CommandError("an Excel file cannot be written to a terminal: name a FILE")
         try:
             transactions = selected_transactions(
                 since=options["since"],
@@ -56,7 +64,7 @@ class Command(BaseCommand):
                 is_suspicious=options["suspicious"],
             )
         except UnknownStation as error:
-            raise CommandError(f"there is no station {str(error)!r}") from None
+            raise CommandError(f"no station {str(error)!r}") from None
         try:
             with _stdout() if file is None else atomic_write(file, mode=0o666) as stream:
                 counts = _write(stream, kind, transactions)
@@ -73,10 +81,10 @@ def _time(text: str) -> datetime:
 
 
 def _write(stream: BinaryIO, kind: str, transactions: QuerySet[Transaction]) -> str:
-    """Write the table and return what is in it."""
+    """Write the table and return its counts as text."""
     writer = WRITERS[kind](stream, title="Transactions", columns=COLUMNS)
     count = open_count = suspicious_count = 0
-    # disable=None: no bar where nobody sees it
+    # disable=None: no bar unless stderr is a terminal
     for row in tqdm(transaction_rows(transactions), unit=" rows", disable=None, leave=False, file=sys.stderr):
         writer.write(row.cells)
         count += 1
@@ -92,6 +100,6 @@ def _stdout() -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.flush()
     except OSError:
-        # Whoever read it has gone; Python flushes stdout once more when it ends, and would complain.
+        # The pipe's reader has closed it; Python flushes stdout again at exit, which would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise

@@ -1,4 +1,4 @@
-"""manage.py reconcile: what an operator runs every night, and after an outage."""
+"""manage.py reconcile: nightly clean-up and consistency checks of transactions."""
 
 import sys
 from argparse import ArgumentParser
@@ -16,17 +16,17 @@ from transactions.services.reconciling import adopt_fitting_orphans, fitting_orp
 
 class Command(BaseCommand):
     help = (
-        "Close transactions that fell silent, give messages that wait to the one transaction that they fit by now, "
-        "and report what does not add up. Chargers may go on meanwhile. Exits with 1 if staff should look at it."
+        "Close stale transactions, adopt waiting messages that fit exactly one transaction by now, and report broken "
+        "invariants. The system may run. Exits with 1 if there is something for staff to review."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Report what would happen and change nothing.")
+        parser.add_argument("--dry-run", action="store_true", help="report what would happen and change nothing")
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
         """Reconcile and report.
 
-        :raises SystemExit: with 1, if staff should look at something.
+        :raises SystemExit: with 1, if there is something for staff to review.
         """
         now = timezone.now()
         if dry_run:
@@ -37,8 +37,8 @@ class Command(BaseCommand):
         findings = broken_invariants(now=now, is_mended=not dry_run)
         would = "would be " if dry_run else ""
         table = [
-            (closed, f"silent transactions {would}closed as of their last reading"),
-            (adopted, f"waiting messages {would}adopted by the one transaction they fit"),
+            (closed, f"stale transactions {would}closed at their last reading"),
+            (adopted, f"waiting messages {would}adopted by the only transaction that fits"),
             *((waiting.get(kind, 0), f"{label} waiting for review") for kind, label in _KINDS),
             *((finding.rows, finding.title) for finding in findings),
         ]
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             self._show(finding)
         left = sum(waiting.values()) - (adopted if dry_run else 0)
         if left or findings:
-            self.stdout.write("Staff should look at this.")
+            self.stdout.write("There are findings for staff to review.")
             sys.exit(1)
 
     def _show(self, finding: Finding) -> None:

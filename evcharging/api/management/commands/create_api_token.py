@@ -1,4 +1,4 @@
-"""manage.py create_api_token: make a token for a program."""
+"""manage.py create_api_token: create an API token."""
 
 from argparse import ArgumentParser
 from datetime import timedelta
@@ -14,15 +14,15 @@ MAX_DAYS = 36_500
 
 
 class Command(BaseCommand):
-    help = "Make an API token; the last line on stdout is the token, which is shown this once."
+    help = "Create an API token; stdout is the token, which is shown only once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="which program uses it")
-        parser.add_argument("--scopes", default="read", help=f"of {','.join(Scope.values)}, separated by commas")
-        parser.add_argument("--days", type=int, help="how long it is valid; unlimited if left out")
+        parser.add_argument("name", help="of the program that uses it")
+        parser.add_argument("--scopes", default="read", help=f"some of {','.join(Scope.values)} (%(default)s)")
+        parser.add_argument("--days", type=int, help="how long it is valid; default: without end")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """:raises CommandError: the name is taken or too long, a scope unknown, or the days no days."""
+        """:raises CommandError: the name is taken or too long, a scope is unknown, or --days out of range."""
         name, days = options["name"].strip(), options["days"]
         scopes = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
         unknown = sorted(set(scopes) - set(Scope.values))
