@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from evcharging.api.filters import PeriodFilterSet, TextFilter, WholeNumberFilter
-from evcharging.api.problems import NotFound
+from evcharging.api.problems import found
 from evcharging.api.serializers import RowSerializer
 from evcharging.api.views import ListViewSet
 from meter.models import MeterValue
@@ -111,7 +111,5 @@ class TransactionMeterValueViewSet(MeterValueViewSet):
     filterset_class = TransactionMeterValueFilterSet
 
     def get_queryset(self) -> QuerySet[MeterValue]:
-        row = Transaction.objects.filter(transaction_id=self.kwargs["transaction_id"]).first()
-        if row is None:
-            raise NotFound("There is no such transaction.")
-        return super().get_queryset() & samples_of(row)
+        rows = Transaction.objects.filter(transaction_id=self.kwargs["transaction_id"])
+        return super().get_queryset() & samples_of(found(rows.first(), "transaction"))

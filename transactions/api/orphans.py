@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from evcharging.api.clients import username_of
 from evcharging.api.filters import INT4, PeriodFilterSet
 from evcharging.api.models import Scope
-from evcharging.api.problems import Conflict, NotFound
+from evcharging.api.problems import Conflict, found
 from evcharging.api.serializers import NoteSerializer, RowSerializer, WholeNumberField
 from evcharging.api.views import ReadViewSet, valid
 from stations.api.filters import StationFilter
@@ -77,10 +77,7 @@ class OrphanViewSet(ReadViewSet):
     orderings = {"-received_at": "received_at", "id": "id"}
 
     def get_object(self) -> OrphanMessage:
-        row = self.get_queryset().filter(pk=self.kwargs["pk"]).first()
-        if row is None:
-            raise NotFound("There is no such orphan.")
-        return row
+        return found(self.get_queryset().filter(pk=self.kwargs["pk"]).first(), "orphan")
 
     @extend_schema(request=AdoptSerializer, responses={200: OrphanSerializer})
     @action(detail=True, methods=["post"], write_scope=Scope.OPERATE, staff_verb="change", filterset_class=None)

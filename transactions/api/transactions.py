@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from evcharging.api.clients import username_of
 from evcharging.api.filters import PeriodFilterSet, TextFilter, TrueOrFalseFilter, WholeNumberFilter
 from evcharging.api.models import Scope
-from evcharging.api.problems import Conflict, NotFound
+from evcharging.api.problems import Conflict, found
 from evcharging.api.serializers import NoteSerializer, RowSerializer
 from evcharging.api.views import ReadViewSet, valid
 from id_tags.models import fold_id_tag
@@ -89,10 +89,8 @@ class TransactionViewSet(ReadViewSet):
     orderings = {"-started_at": "started_at", "transaction_id": "transaction_id"}
 
     def get_object(self) -> Transaction:
-        row = self.get_queryset().filter(transaction_id=self.kwargs["transaction_id"]).first()
-        if row is None:
-            raise NotFound("There is no such transaction.")
-        return row
+        rows = self.get_queryset().filter(transaction_id=self.kwargs["transaction_id"])
+        return found(rows.first(), "transaction")
 
     @extend_schema(request=NoteSerializer, responses={200: TransactionSerializer})
     @action(detail=True, methods=["post"], write_scope=Scope.OPERATE, staff_verb="change", filterset_class=None)
