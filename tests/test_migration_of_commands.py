@@ -9,6 +9,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from stations.secrets import MASK, unseal
+
 BEFORE = [("stations", "0003_rows_alone"), ("id_tags", "0002_local_lists")]
 PROFILE = {
     "chargingProfileId": 5, "transactionId": 7, "stackLevel": 0, "chargingProfilePurpose": "TxProfile",
@@ -114,6 +116,17 @@ def test_arguments_of_old_commands_are_those_that_are_written_now(forward):
         else:
             assert said == read_operation(name, arguments)
             assert said.to_json() == arguments
+
+
+def test_password_of_a_batch_is_sealed(forward):
+    old, migrate_forward = forward
+    secret = "00112233445566778899aabbccddeeff"
+    payload = {"key": "AuthorizationKey", "value": secret}
+    old.get_model("stations", "CommandBatch").objects.create(
+        action="ChangeConfiguration", payload=payload, requested_by="anna", via="api", created_at=timezone.now()
+    )
+    batch = migrate_forward().get_model("stations", "CommandBatch").objects.get()
+    assert (batch.payload["value"], batch.arguments["value"], unseal(batch.sealed)) == (MASK, MASK, secret)
 
 
 def test_stations_speak_what_they_spoke(forward):

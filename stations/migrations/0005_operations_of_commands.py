@@ -2,6 +2,7 @@ from typing import Any
 
 from django.db import migrations
 
+from stations.secrets import MASK, is_secret, seal
 from stations.migrations._operations_of_ocpp16 import arguments_of, operation_of
 
 VERSION = "ocpp1.6"
@@ -38,7 +39,10 @@ def say(apps: Any, schema_editor: Any) -> None:
     batches = list(CommandBatch.objects.all())
     for batch in batches:
         _say(batch)
-    CommandBatch.objects.bulk_update(batches, ["operation", "arguments", "raw_version"], batch_size=500)
+        _seal(batch)
+    CommandBatch.objects.bulk_update(
+        batches, ["operation", "arguments", "raw_version", "payload", "sealed"], batch_size=500
+    )
     schema_editor.execute(VERDICTS)
     Station = apps.get_model("stations", "Station")
     Station.objects.exclude(connected_at=None).update(version=VERSION)
@@ -51,6 +55,18 @@ def _say(row: Any) -> None:
     row.operation = operation_of(row.action)
     row.arguments = {} if arguments is None else arguments
     row.raw_version = VERSION if arguments is None else ""
+
+
+def _seal(batch: Any) -> None:
+    """Batches kept a new password in the clear."""
+    payload = batch.payload
+    if batch.action != "ChangeConfiguration" or not is_secret(payload.get("key")):
+        return
+    if isinstance(payload.get("value"), str) and payload["value"] != MASK:
+        batch.sealed = seal(payload["value"])
+        batch.payload = {**payload, "value": MASK}
+        if batch.arguments:
+            batch.arguments = {**batch.arguments, "value": MASK}
 
 
 def unsay(apps: Any, schema_editor: Any) -> None:

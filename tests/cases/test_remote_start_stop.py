@@ -13,12 +13,12 @@ from stations.services.commands import CommandRefused
 from stations.services.expected_effects import give_up_effects
 from stations.types import Origin
 from tests.support.charger import Charger
-from tests.support.commanding import draft_of, request_frame
+from tests.support.commanding import draft_of, request_frame, request_remote_stop
 from tests.support.factories import make_id_tag, make_station
 from tests.support.payloads import ago, start, status, stop
 from tests.support.waiting import until
 from transactions.models import ChargingProfile, Transaction
-from transactions.services.remote import request_remote_start, request_remote_stop
+from transactions.services.remote import request_remote_start
 
 Plug = Callable[..., Charger]
 PROFILE = {

@@ -12,13 +12,13 @@ from stations.models import Command, Station
 from stations.services.commands import CommandRefused
 from stations.types import Origin
 from tests.support.charger import Charger
-from tests.support.commanding import request_frame
+from tests.support.commanding import request_cancel_reservation, request_frame
 from tests.support.factories import make_id_tag
 from tests.support.payloads import start, status
 from tests.support.waiting import until
 from transactions.models import Reservation, Transaction
 from transactions.services.reservation_ends import expire_reservations
-from transactions.services.reservations import request_cancel_reservation, request_reservation
+from transactions.services.reservations import request_reservation
 
 Plug = Callable[..., Charger]
 

@@ -14,7 +14,8 @@ from stations.services.calls import CallOutcome, Claim, claim_commands, record_o
 from stations.services.commands import read_frame, request_command
 from stations.types import Origin
 from tests.support.factories import make_station
-from transactions.operations import Profile, SetChargingProfile
+from transactions.models import Reservation, Transaction
+from transactions.operations import CancelReservation, Profile, SetChargingProfile, StopCharging
 from transactions.services.charging_profiles import ProfileDraft
 
 
@@ -57,6 +58,20 @@ def request_frame(
     return request_command(
         station_id=station_id, operation=operation, origin=origin, allows_invalid=allows_invalid, **options
     )
+
+
+def request_remote_stop(*, pk: int, origin: Origin) -> Command:
+    """Ask the station to stop a transaction, as the back office does."""
+    row = Transaction.objects.get(pk=pk)
+    operation = StopCharging(transaction_ref=row.ref)
+    return request_command(station_id=row.station_id, operation=operation, origin=origin)
+
+
+def request_cancel_reservation(*, reservation_pk: int, origin: Origin) -> Command:
+    """Ask the station to give up a reservation, as the back office does."""
+    row = Reservation.objects.get(pk=reservation_pk)
+    operation = CancelReservation(reservation_id=row.reservation_id)
+    return request_command(station_id=row.station_id, operation=operation, origin=origin)
 
 
 def profile_of(profile: Mapping[str, Any]) -> Profile:

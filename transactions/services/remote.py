@@ -40,16 +40,6 @@ def request_remote_start(
     return request_command(station_id=station_id, operation=operation, origin=origin)
 
 
-def request_remote_stop(*, pk: int, origin: Origin) -> Command:
-    """Ask the station to stop a transaction (OCPP 1.6 §5.12).
-
-    :raises CommandRefused: it has ended already. :raises Transaction.DoesNotExist:
-    """
-    row = Transaction.objects.get(pk=pk)
-    operation = StopCharging(transaction_ref=row.ref)
-    return request_command(station_id=row.station_id, operation=operation, origin=origin)
-
-
 def check_remote_start(*, command: Command, now: datetime) -> None:
     """Hold a remote start to the rules (OCPP 1.6 §5.11).
 

@@ -41,16 +41,6 @@ def request_reservation(
     return request_command(station_id=station_id, operation=operation, origin=origin)
 
 
-def request_cancel_reservation(*, reservation_pk: int, origin: Origin) -> Command:
-    """Ask the station to give up a reservation (OCPP 1.6 §5.1).
-
-    :raises CommandRefused: :raises Reservation.DoesNotExist:
-    """
-    row = Reservation.objects.get(pk=reservation_pk)
-    operation = CancelReservation(reservation_id=row.reservation_id)
-    return request_command(station_id=row.station_id, operation=operation, origin=origin)
-
-
 def keep_reservation(*, command: Command, now: datetime) -> None:
     """Write the reservation that a command asks for; once accepted it replaces that of its id (OCPP 1.6 §5.13).
 

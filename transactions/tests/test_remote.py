@@ -23,13 +23,14 @@ from tests.support.commanding import (
     failed,
     make_online_station,
     request,
+    request_remote_stop,
     send,
     unanswered,
 )
 from tests.support.factories import NOON, make_id_tag, make_station, start, stop, transaction_of
 from transactions.models import ChargingProfile, Transaction
 from transactions.services.closing import close_transaction
-from transactions.services.remote import link_started, request_remote_start, request_remote_stop
+from transactions.services.remote import link_started, request_remote_start
 from transactions.types import Started
 
 pytestmark = pytest.mark.django_db

@@ -13,11 +13,20 @@ from id_tags.models import IdTagGroup
 from stations.models import Command, Station
 from stations.services.commands import CommandRefused
 from stations.types import Origin
-from tests.support.commanding import answer, answered, failed, make_online_station, request, send, unanswered
+from tests.support.commanding import (
+    answer,
+    answered,
+    failed,
+    make_online_station,
+    request,
+    request_cancel_reservation,
+    send,
+    unanswered,
+)
 from tests.support.factories import make_id_tag, make_station, start, transaction_of
 from transactions.models import Reservation
 from transactions.services.reservation_ends import expire_reservations
-from transactions.services.reservations import request_cancel_reservation, request_reservation
+from transactions.services.reservations import request_reservation
 
 pytestmark = pytest.mark.django_db
 
