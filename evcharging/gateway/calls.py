@@ -13,7 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from evcharging.gateway.connection import Connection
-from evcharging.gateway.database.thread_pool import DatabaseAway, in_thread
+from evcharging.gateway.database.sessions import DatabaseAway
+from evcharging.gateway.database.thread_pool import in_thread
 from evcharging.gateway.dialect import Dialect
 from evcharging.gateway.lanes import Lanes
 from evcharging.gateway.ocppj import frames

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from evcharging.gateway.calls import Caller, Reply
 from evcharging.gateway.connection import Connection
 from evcharging.gateway.counters import Counters
-from evcharging.gateway.database.thread_pool import DatabaseAway
+from evcharging.gateway.database.sessions import DatabaseAway
 from evcharging.gateway.dialect import Dialect
 from evcharging.gateway.handler import Answer, Handler, Message
 from evcharging.gateway.lanes import Lanes

@@ -11,7 +11,8 @@ from evcharging.gateway import auth
 from evcharging.gateway.auth import BadCredentials, BadIdentity
 from evcharging.gateway.charge_point import ChargePoint
 from evcharging.gateway.connection import Connection
-from evcharging.gateway.database.thread_pool import DatabaseAway, until_committed
+from evcharging.gateway.database.sessions import DatabaseAway
+from evcharging.gateway.database.thread_pool import until_committed
 from evcharging.gateway.dialects import agreed_version, connection_dialect, own_spelling
 from evcharging.gateway.process import GatewayProcess, gateway_process
 from evcharging.server.health import ready

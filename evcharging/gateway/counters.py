@@ -6,7 +6,8 @@ A charger that breaks the specification in every message, or is refused all day,
 from datetime import datetime
 from typing import TypeVar
 
-from evcharging.gateway.database.thread_pool import DatabaseAway, in_thread
+from evcharging.gateway.database.sessions import DatabaseAway
+from evcharging.gateway.database.thread_pool import in_thread
 from evcharging.gateway.ocppj.deviations import Applied
 from stations.models import RefusalReason
 from stations.services.connection import ConnectedStation

@@ -15,7 +15,8 @@ from channels.layers import get_channel_layer
 
 from evcharging.gateway.charge_point import ChargePoint
 from evcharging.gateway.counters import Counters
-from evcharging.gateway.database.thread_pool import DatabaseAway, in_thread
+from evcharging.gateway.database.sessions import DatabaseAway
+from evcharging.gateway.database.thread_pool import in_thread
 from evcharging.gateway.lanes import Lanes
 from evcharging.gateway.redis_state.answers import Answers
 from evcharging.gateway.redis_state.client import OptionalRedis

@@ -11,9 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from evcharging.gateway.database.deadlines import Deadline
-from evcharging.gateway.database.thread_pool import FIRST_RETRY_S, LAST_RETRY_S, DatabaseAway, in_thread
+from evcharging.gateway.database.sessions import DatabaseAway, RowLocked
+from evcharging.gateway.database.thread_pool import (
+    FIRST_RETRY_S,
+    LAST_RETRY_S,
+    in_thread,
+    in_thread_unless_locked,
+)
 
 logger = logging.getLogger(__name__)
+PART = 25
+"""Items that are stored together while those that need a locked row are told from the others."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -46,6 +54,8 @@ class Lane(Generic[Item, Result]):
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = Deadline()
+        self._left_behind: set[asyncio.Task[None]] = set()
+        self._one_at_a_time = asyncio.Semaphore(1)
 
     async def submit(self, item: Item, weight: int = 1) -> Result:
         """Queue an item; return the service's result for it after the commit.
@@ -102,6 +112,9 @@ class Lane(Generic[Item, Result]):
                 # A database that hangs must not hold its charger longer than one that refuses connections.
                 async with asyncio.timeout_at(max(self._deadline.expires_at(entry.arrived_at) for entry in batch)):
                     stored = await in_thread(self._store, [entry.item for entry in batch])
+            except RowLocked as error:
+                await self._commit_what_is_free(batch, error)
+                return
             except (DatabaseAway, TimeoutError) as error:
                 batch = self._expire(batch, loop.time(), error)
                 if batch:
@@ -111,11 +124,61 @@ class Lane(Generic[Item, Result]):
                 await self._commit_one_by_one(batch, error)
                 return
             else:
-                self._deadline.extend(loop.time())
-                for entry, result in zip(batch, stored, strict=True):
-                    if not entry.future.done():
-                        entry.future.set_result(result)
+                self._finish(batch, stored)
                 return
+
+    async def _commit_what_is_free(self, batch: list[Entry[Item, Result]], error: RowLocked) -> None:
+        """Store all that needs no locked row: in parts, then the items of a part that needs one by themselves.
+
+        What needs one is left behind, so that one locked row costs its own station alone.
+        """
+        logger.warning("A row that a batch of %s needs is locked: %s", len(batch), error)
+        for start in range(0, len(batch), PART):
+            part = batch[start : start + PART]
+            for entries in [part] if await self._is_stored(part) else [[entry] for entry in part]:
+                if entries is not part and not await self._is_stored(entries):
+                    self._leave_behind(entries[0])
+
+    async def _is_stored(self, entries: list[Entry[Item, Result]]) -> bool:
+        """Store a few entries unless one of them needs a locked row."""
+        alive = [entry for entry in entries if not entry.future.done()]
+        if not alive:
+            return True
+        try:
+            stored = await in_thread_unless_locked(self._store, [entry.item for entry in alive])
+        except RowLocked:
+            return False
+        except DatabaseAway:
+            await self._commit(alive)
+            return True
+        except Exception as error:
+            await self._commit_one_by_one(alive, error)
+            return True
+        self._finish(alive, stored)
+        return True
+
+    def _leave_behind(self, entry: Entry[Item, Result]) -> None:
+        task = asyncio.get_running_loop().create_task(self._commit_later(entry))
+        self._left_behind.add(task)
+        task.add_done_callback(self._left_behind.discard)
+
+    async def _commit_later(self, entry: Entry[Item, Result]) -> None:
+        """Store an item that needs a locked row, with growing pauses, one such item of the lane at a time."""
+        loop = asyncio.get_running_loop()
+        delay_s = FIRST_RETRY_S
+        while not entry.future.done():
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, LAST_RETRY_S)
+            async with self._one_at_a_time:
+                if await self._is_stored([entry]):
+                    return
+            self._expire([entry], loop.time(), DatabaseAway("a row it needs stayed locked"))
+
+    def _finish(self, entries: Sequence[Entry[Item, Result]], stored: Sequence[Result]) -> None:
+        self._deadline.extend(asyncio.get_running_loop().time())
+        for entry, result in zip(entries, stored, strict=True):
+            if not entry.future.done():
+                entry.future.set_result(result)
 
     async def _commit_one_by_one(self, batch: list[Entry[Item, Result]], error: Exception) -> None:
         """Store each item in a transaction of its own: one bad message must not cost the others of its batch."""

@@ -19,14 +19,19 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection
 
 from evcharging.gateway.database.deadlines import Deadline, FairSemaphore
+from evcharging.gateway.database.sessions import (
+    LIMIT_EXCEEDED,
+    DatabaseAway,
+    mark_thread,
+    read_error,
+    short_lock_timeout,
+)
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
 FIRST_RETRY_S, LAST_RETRY_S = 0.05, 2.0
-LIMIT_EXCEEDED = "53400"
-"""SQLSTATE configuration_limit_exceeded: the transaction exceeds a limit, the database is available."""
 # TimescaleDB decompresses rows to see whether a sample is stored already, by default at most 100,000 per transaction.
 # A lane bounds its batches itself (max_batch_weight).
 _LIFT_LIMIT = "SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
@@ -36,19 +41,33 @@ _deadline: Deadline | None = None
 _semaphore: FairSemaphore | None = None
 
 
-class DatabaseAway(Exception):
-    """PostgreSQL did not commit the transaction, or the outcome of its commit is unknown."""
-
-
 async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a service or selector once in the pool.
 
     :raises DatabaseAway: the connection failed, or the transaction was aborted (deadlock, fail-over).
+    :raises RowLocked: a lock was not to be had within LOCK_TIMEOUT_MS.
     """
+    return await _in_pool(partial(_run, partial(function, *args, **kwargs)))
+
+
+async def in_thread_unless_locked(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a service once in the pool, waiting for locks no longer than SHORT_LOCK_TIMEOUT_MS.
+
+    :raises RowLocked: :raises DatabaseAway:
+    """
+
+    def run() -> R:
+        with short_lock_timeout():
+            return function(*args, **kwargs)
+
+    return await _in_pool(partial(_run, run))
+
+
+async def _in_pool(function: Callable[[], R]) -> R:
     global _pool
     if _pool is None:
-        _pool = ThreadPoolExecutor(settings.GATEWAY_DB_THREADS, thread_name_prefix="database")
-    return await asyncio.get_running_loop().run_in_executor(_pool, partial(_run, partial(function, *args, **kwargs)))
+        _pool = ThreadPoolExecutor(settings.GATEWAY_DB_THREADS, "database", initializer=mark_thread)
+    return await asyncio.get_running_loop().run_in_executor(_pool, function)
 
 
 async def until_committed(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -64,32 +83,37 @@ async def until_committed(function: Callable[P, R], *args: P.args, **kwargs: P.k
         _semaphore = FairSemaphore(max(settings.GATEWAY_DB_THREADS // 2, 1), _deadline)
     deadline, semaphore = _deadline, _semaphore
     arrived_at = asyncio.get_running_loop().time()
-    if not await semaphore.acquire(arrived_at):
-        raise DatabaseAway("no answer in time")
-    try:
-        result = await _retried(deadline.expires_at(arrived_at), partial(function, *args, **kwargs))
-    finally:
-        semaphore.release()
-    deadline.extend(asyncio.get_running_loop().time())
-    return result
-
-
-async def _retried(expires_at: float, function: Callable[[], R]) -> R:
-    retries = Retries(expires_at)
+    retries = Retries(deadline.expires_at(arrived_at))
     lost_race = False
     while True:
+        if not await semaphore.acquire(arrived_at):
+            raise DatabaseAway("no answer in time")
+        retries.expires_at = deadline.expires_at(arrived_at)
+        # Released between attempts: what cannot be stored yet does not hold up what can.
         try:
-            async with asyncio.timeout_at(expires_at):
-                return await in_thread(function)
-        except TimeoutError as error:
-            raise DatabaseAway("no answer in time") from error
+            result = await _attempt(retries.expires_at, partial(function, *args, **kwargs))
         except DatabaseAway as error:
-            await retries.wait(error)
+            failure = error
         except IntegrityError:
             # Two processes inserted the same fact at once: the second run finds the row of the first.
             if lost_race:
                 raise
             lost_race = True
+            continue
+        else:
+            deadline.extend(asyncio.get_running_loop().time())
+            return result
+        finally:
+            semaphore.release()
+        await retries.wait(failure)
+
+
+async def _attempt(expires_at: float, function: Callable[[], R]) -> R:
+    try:
+        async with asyncio.timeout_at(expires_at):
+            return await in_thread(function)
+    except TimeoutError:
+        raise DatabaseAway("no answer in time") from None
 
 
 class Retries:
@@ -139,5 +163,7 @@ def _run(function: Callable[[], R]) -> R:
                 cursor.execute(_LIFT_LIMIT)
             return function()
     except (OperationalError, InterfaceError, InternalError) as error:
-        connection.close()
-        raise DatabaseAway(str(error).strip()) from error
+        meant = read_error(error)
+        if type(meant) is DatabaseAway:
+            connection.close()
+        raise meant from error

@@ -179,7 +179,16 @@ def _time(payload: dict[str, Any], name: str, zone: tzinfo, deviations: list[App
 def _raw(original: dict[str, Any], name: str) -> str | None:
     """The JSON text of a scalar as it was sent, None where it was absent or null."""
     value = original.get(name)
-    return None if value is None else json_text(value)[:MAX_TEXT]
+    return None if value is None else _bounded(json_text(value))
+
+
+def _bounded(text: str) -> str:
+    """A text of at most MAX_TEXT bytes, for an index: of a longer one its beginning, and a digest of all of it."""
+    encoded = text.encode()
+    if len(encoded) <= MAX_TEXT:
+        return text
+    digest = blake2b(encoded, digest_size=16).hexdigest()
+    return encoded[: MAX_TEXT - len(digest)].decode(errors="ignore") + digest
 
 
 def _register(payload: dict[str, Any], name: str, deviations: list[Applied]) -> Decimal | None:
@@ -204,7 +213,7 @@ def _transaction(payload: dict[str, Any], original: dict[str, Any]) -> tuple[int
     reported = original.get("transactionId")
     if reported is None:
         return None, ""
-    return None, (reported if isinstance(reported, str) else json_text(reported))[:MAX_TEXT]
+    return None, _bounded(reported if isinstance(reported, str) else json_text(reported))
 
 
 class _Words(NamedTuple):

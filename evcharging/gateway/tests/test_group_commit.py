@@ -9,7 +9,8 @@ import pytest
 from django.conf import LazySettings
 
 from evcharging.gateway.database.group_commit import Lane
-from evcharging.gateway.database.thread_pool import DatabaseAway
+from evcharging.gateway.database.sessions import DatabaseAway, RowLocked
+from evcharging.gateway.database.thread_pool import close_pool
 
 
 async def test_what_arrives_while_a_batch_is_stored_is_the_next_batch():
@@ -98,3 +99,53 @@ async def test_lane_works_after_its_timer_has_fired(settings: LazySettings):
     for number in range(3):
         assert await lane.submit(number) == number
         await asyncio.sleep(0.12)
+
+
+async def submit_all(lane: Lane[int, int], items: Sequence[int]) -> list[asyncio.Task[int]]:
+    """Submit items that are stored as one batch."""
+    asked = [asyncio.create_task(lane.submit(item)) for item in items]
+    await asyncio.sleep(0)
+    return asked
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_item_that_needs_a_locked_row_is_left_behind_and_stored_once_the_row_is_free():
+    locked = {7, 60}
+    batches: list[list[int]] = []
+
+    def store(items: Sequence[int]) -> list[int]:
+        batches.append(list(items))
+        if locked & set(items):
+            raise RowLocked("canceling statement due to lock timeout")
+        return [item * 10 for item in items]
+
+    lane: Lane[int, int] = Lane(store)
+    asked = await submit_all(lane, range(100))
+    _, waiting = await asyncio.wait(asked, timeout=1)
+    assert len(waiting) == 2
+    assert asked[7] in waiting
+    assert asked[60] in waiting
+    # The parts without one were stored together.
+    assert list(range(25, 50)) in batches
+    # The lane goes on.
+    assert await lane.submit(200) == 2000
+    locked.clear()
+    assert await asyncio.gather(*asked) == [item * 10 for item in range(100)]
+    close_pool()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_item_whose_row_stays_locked_expires_at_its_deadline(settings: LazySettings):
+    settings.DB_HOLD_S = 0.5
+
+    def store(items: Sequence[int]) -> Sequence[int]:
+        if 1 in items:
+            raise RowLocked("canceling statement due to lock timeout")
+        return items
+
+    lane: Lane[int, int] = Lane(store)
+    asked = await submit_all(lane, range(3))
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert (results[0], results[2]) == (0, 2)
+    assert isinstance(results[1], DatabaseAway)
+    close_pool()

@@ -9,13 +9,8 @@ import pytest
 from django.conf import LazySettings
 from django.db import IntegrityError, OperationalError, connection
 
-from evcharging.gateway.database.thread_pool import (
-    LIMIT_EXCEEDED,
-    DatabaseAway,
-    close_pool,
-    in_thread,
-    until_committed,
-)
+from evcharging.gateway.database.sessions import LIMIT_EXCEEDED, DatabaseAway, RowLocked
+from evcharging.gateway.database.thread_pool import close_pool, in_thread, in_thread_unless_locked, until_committed
 
 LIMIT = "timescaledb.max_tuples_decompressed_per_dml_transaction"
 
@@ -129,3 +124,57 @@ async def test_error_of_a_service_releases_the_semaphore(settings: LazySettings)
     for _ in range(3):
         with pytest.raises(IntegrityError):
             await until_committed(fail)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_gateway_waits_for_no_lock_and_holds_none_for_long():
+    def settings_of_session() -> list[str]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout')"
+            )
+            return list(cursor.fetchone())
+
+    assert await in_thread(settings_of_session) == ["300ms", "5s"]
+    assert await in_thread_unless_locked(settings_of_session) == ["30ms", "5s"]
+    assert await in_thread(settings_of_session) == ["300ms", "5s"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_locked_row_is_said_and_costs_no_connection():
+    def backend() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (pid,) = cursor.fetchone()
+            return int(pid)
+
+    before = await in_thread(backend)
+    with pytest.raises(RowLocked):
+        await in_thread(refuse, "55P03")
+    assert await in_thread(backend) == before
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("sqlstate", ["54000", "54001", "54023"])
+async def test_message_beyond_a_limit_of_postgresql_is_to_blame_itself(sqlstate):
+    with pytest.raises(OperationalError, match="tuple limit"):
+        await until_committed(refuse, sqlstate)
+
+
+async def test_service_that_is_tried_again_holds_no_turn_meanwhile(settings: LazySettings):
+    settings.GATEWAY_DB_THREADS = 2
+    settings.DB_HOLD_S = 2
+    failed = threading.Event()
+
+    def fail() -> None:
+        failed.set()
+        raise OperationalError("gone")
+
+    waits = asyncio.create_task(until_committed(fail))
+    while not failed.is_set():
+        await asyncio.sleep(0.01)
+    for _ in range(5):
+        assert await asyncio.wait_for(until_committed(lambda: 1), 0.5) == 1
+    assert not waits.done()
+    with pytest.raises(DatabaseAway):
+        await waits
