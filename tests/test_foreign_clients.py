@@ -110,7 +110,7 @@ def assert_whole_session(server: LiveServer, client: str, answers: dict[str, Any
         (1, "Available"),
     ]
     assert server.query("SELECT count(*) FROM status_notifications") == [(5,)]
-    assert server.query("SELECT kind, detail FROM stations_notice") == [("DataTransfer", 'Foreign Hello: {"a":1}')]
+    assert server.query("SELECT kind, detail FROM stations_notice") == [("data_transfer", 'Foreign Hello: {"a":1}')]
     assert server.query("SELECT * FROM stations_deviation") == []
 
 

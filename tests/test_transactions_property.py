@@ -291,7 +291,7 @@ class Machine(RuleBasedStateMachine):
             clock_drift_s=self.drifts[at],
         )
         if before is not None:
-            assert (answer.transaction_id, answer.authorization) == (before.transaction_id, before.authorization)
+            assert (answer.transaction_id, answer.authorization) == (before.transaction_id, before.told_authorization)
         else:
             assert 1 <= answer.transaction_id < 2**31
             assert self.model.by_id(at, answer.transaction_id) is None

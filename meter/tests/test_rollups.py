@@ -196,7 +196,9 @@ def test_command_says_what_it_did(station, capsys):
     store(station, Sample(MIDNIGHT, 1.0))
     call_command("rollup")
     assert QuarterRollup.objects.count() == 1
-    assert capsys.readouterr().out.endswith("1 rows of 15 minutes, 1 of a day, 0 late quarters again.\n")
+    assert capsys.readouterr().out.endswith(
+        "1 rows of 15 minutes, 1 of a day, 0 quarter-hours with late samples again.\n"
+    )
 
 
 # Any samples, in any order
