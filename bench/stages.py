@@ -75,15 +75,16 @@ def reading_stages(action: str, text: str, translated: Callable[[dict[str, Any]]
 def meter_values(station: Any, charger: Charger) -> Stages:
     from evcharging.gateway.ocpp16 import translate
     from meter.services.readings import MeterMessage, record_readings
+    from stations.types import Received
 
     def translated(payload: dict[str, Any]) -> Any:
         return translate.readings(payload, original=payload, zone=UTC, deviations=[])
 
     def messages(texts: Sequence[str]) -> list[MeterMessage]:
-        now = datetime.now(UTC)
+        received = Received(station.station_id, station.epoch, datetime.now(UTC), None)
         read = (translated(json.loads(text)[3]) for text in texts)
         return [
-            MeterMessage(station.station_id, station.epoch, connector_id, transaction_id, ref, readings, now, None)
+            MeterMessage(received, connector_id, transaction_id, ref, readings)
             for connector_id, transaction_id, ref, readings in read
         ]
 
@@ -140,6 +141,7 @@ def start_and_stop(station: Any, charger: Charger) -> dict[str, Stages]:
     from django.db import connection
 
     from evcharging.gateway.ocpp16 import translate
+    from stations.types import Received
     from transactions.services.start import start_transaction
     from transactions.services.stop import stop_transaction
 
@@ -152,11 +154,8 @@ def start_and_stop(station: Any, charger: Charger) -> dict[str, Stages]:
         at = begun + timedelta(milliseconds=number)
         payload = {"connectorId": 1, "idTag": identity, "meterStart": number, "timestamp": at.isoformat()}
         return start_transaction(
-            station_id=station.station_id,
-            epoch=station.epoch,
+            received=Received(station.station_id, station.epoch, datetime.now(UTC), None),
             report=translate.start(payload, original=payload, zone=UTC, deviations=[]),
-            received_at=datetime.now(UTC),
-            clock_drift_s=None,
         )
 
     def stop(transaction_id: int) -> Any:
@@ -171,12 +170,9 @@ def start_and_stop(station: Any, charger: Charger) -> dict[str, Stages]:
             "reason": "Local",
         }
         return stop_transaction(
-            station_id=station.station_id,
-            epoch=station.epoch,
+            received=Received(station.station_id, station.epoch, datetime.now(UTC), None),
             report=translate.stop(payload, original=payload, zone=UTC, deviations=[]),
             payload=payload,
-            received_at=datetime.now(UTC),
-            clock_drift_s=None,
         )
 
     payloads = {
@@ -205,44 +201,43 @@ def start_and_stop(station: Any, charger: Charger) -> dict[str, Stages]:
                 transaction_id = start().transaction_id if action == "StartTransaction" else stop(transaction_id) and 0
             if index >= 10 and not counted:
                 used[action].append((time.thread_time() - began) * 1e6)
-    plain = plain_batches(station)
+    batched = fast_paths(station)
     for action, stages in found.items():
-        stages["database client"] = plain[action]
+        stages["database client"] = batched[action]
         stages["database client, one by one"] = round(statistics.median(used[action]), 2)
         stages["statements, one by one"] = len(statements[action])
     return found
 
 
-def plain_batches(station: Any) -> dict[str, float]:
-    """CPU of a plain start and a plain stop, each of a batch of connectors and tags of their own."""
+def fast_paths(station: Any) -> dict[str, float]:
+    """CPU of a start and of a stop on the fast path, each of a batch of connectors and tags of their own."""
     from connectors.models import Connector
     from evcharging.gateway.ocpp16 import translate
     from id_tags.models import IdTag, fold_id_tag
-    from transactions.services.batched_starts import record_plain_starts
-    from transactions.services.batched_stops import record_plain_stops
+    from stations.types import Received
+    from transactions.services.batched_starts import record_starts
+    from transactions.services.batched_stops import record_stops
     from transactions.types import StartMessage, StopMessage
 
-    outlets = range(101, 101 + BATCH)
-    tags = [f"STAGES-{number}" for number in outlets]
-    Connector.objects.bulk_create(Connector(station_id=station.station_id, connector_id=number) for number in outlets)
+    numbers = range(101, 101 + BATCH)
+    tags = [f"STAGES-{number}" for number in numbers]
+    Connector.objects.bulk_create(Connector(station_id=station.station_id, connector_id=number) for number in numbers)
     IdTag.objects.bulk_create(IdTag(id_tag=tag, id_tag_folded=fold_id_tag(tag)) for tag in tags)
     used: dict[str, list[float]] = {"StartTransaction": [], "StopTransaction": []}
     for number in range(REPEATS * 5):
         now = datetime.now(UTC)
+        received = Received(station.station_id, station.epoch, now, None)
         at = (now - timedelta(hours=1) + timedelta(seconds=number)).isoformat()
         starts = [
-            {"connectorId": outlet, "idTag": tag, "meterStart": number, "timestamp": at}
-            for outlet, tag in zip(outlets, tags, strict=True)
+            {"connectorId": connector_id, "idTag": tag, "meterStart": number, "timestamp": at}
+            for connector_id, tag in zip(numbers, tags, strict=True)
         ]
         begins = [
-            StartMessage(
-                station.station_id, station.epoch,
-                translate.start(payload, original=payload, zone=UTC, deviations=[]), now, None,
-            )
+            StartMessage(received, translate.start(payload, original=payload, zone=UTC, deviations=[]))
             for payload in starts
-        ]  # fmt: skip
+        ]
         began = time.thread_time()
-        answers = record_plain_starts(messages=begins)
+        answers = record_starts(messages=begins)
         used["StartTransaction"].append((time.thread_time() - began) * 1e6 / BATCH)
         ids = [answer.transaction_id for answer in answers if answer is not None]
         assert len(ids) == BATCH
@@ -251,14 +246,11 @@ def plain_batches(station: Any) -> dict[str, float]:
             for each, tag in zip(ids, tags, strict=True)
         ]
         ends = [
-            StopMessage(
-                station.station_id, station.epoch,
-                translate.stop(payload, original=payload, zone=UTC, deviations=[]), payload, now, None,
-            )
+            StopMessage(received, translate.stop(payload, original=payload, zone=UTC, deviations=[]), payload)
             for payload in stops
-        ]  # fmt: skip
+        ]
         began = time.thread_time()
-        assert None not in record_plain_stops(messages=ends)
+        assert None not in record_stops(messages=ends)
         used["StopTransaction"].append((time.thread_time() - began) * 1e6 / BATCH)
     return {action: round(statistics.median(values[REPEATS:]), 2) for action, values in used.items()}
 

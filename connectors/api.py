@@ -1,4 +1,4 @@
-"""The API's resource of connectors: the latest status of every outlet."""
+"""The API's resource of connectors: the latest status of each."""
 
 from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
@@ -13,7 +13,7 @@ from stations.api.filters import StationFilter
 
 
 class ConnectorSerializer(RowSerializer):
-    """One outlet, or the station itself (connector_id 0), as it last reported."""
+    """One connector, or the station itself (connector_id 0), as it last reported."""
 
     station = serializers.CharField(source="station.identity")
     status = serializers.CharField(help_text="The station's word, OCPP's or any other; empty until it tells one.")

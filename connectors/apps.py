@@ -1,4 +1,4 @@
-"""Connectors: the last known state of every outlet."""
+"""Connectors: the last known state of each."""
 
 from django.apps import AppConfig
 

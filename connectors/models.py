@@ -1,4 +1,4 @@
-"""Connectors: the latest status of every outlet, and of the station itself as connector 0."""
+"""Connectors: the latest status of each, and of the station itself as connector 0."""
 
 from django.db import models
 
@@ -28,7 +28,10 @@ class Availability(models.TextChoices):
 
 
 class Connector(models.Model):
-    """One outlet of a station, or the station's main controller (connector_id 0); created on sight."""
+    """One connector of a station, or the station's main controller (connector_id 0); created on sight.
+
+    In OCPP 2.x it is one EVSE (ADR 18).
+    """
 
     station = models.ForeignKey(Station, models.PROTECT, related_name="connectors")
     connector_id = models.PositiveIntegerField(help_text="0 is the station itself.")
@@ -60,7 +63,7 @@ class Connector(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["station", "connector_id"], name="connectors_connector_unique"),
         ]
-        # None on the status: a StatusNotification then writes the row alone, and no index.
+        # None holds the status, so that a StatusNotification is a HOT update (ADR 14).
         indexes = [
             models.Index(
                 fields=["station"],
@@ -74,7 +77,7 @@ class Connector(models.Model):
 
     @property
     def shows_wanted_availability(self) -> bool:
-        """Whether the latest status is what a ChangeAvailability asked for; Faulted and unknown words do not say."""
+        """Tell whether the status is what a ChangeAvailability asked for; Faulted and unknown words do not tell."""
         if self.status == ConnectorStatus.FAULTED or self.status not in ConnectorStatus.values:
             return False
         return (self.status == ConnectorStatus.UNAVAILABLE) == (self.wanted_availability == Availability.INOPERATIVE)

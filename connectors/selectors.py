@@ -1,4 +1,4 @@
-"""What is known of connectors."""
+"""Reads of connectors."""
 
 from collections.abc import Iterable
 
@@ -8,11 +8,9 @@ from connectors.models import Connector, ConnectorStatus
 
 
 def only_connector_id(*, station_id: int) -> int | None:
-    """Return the one outlet of a single-outlet station, None where it has none or several."""
-    outlets = Connector.objects.filter(station_id=station_id, connector_id__gt=0).values_list(
-        "connector_id", flat=True
-    )
-    found = list(outlets[:2])
+    """Return the one connector of a station, connector 0 aside; None where it has none or several."""
+    rows = Connector.objects.filter(station_id=station_id, connector_id__gt=0)
+    found = list(rows.values_list("connector_id", flat=True)[:2])
     return found[0] if len(found) == 1 else None
 
 

@@ -13,7 +13,7 @@ def fold_id_tag(id_tag: str) -> str:
 
 
 class FoldedIdTagField(models.CharField):
-    """The folded text of another field, kept by the field itself so that no writer can forget it."""
+    """The folded text of another field; the field itself computes it on every save."""
 
     def __init__(self, *args: Any, source: str = "id_tag", **kwargs: Any) -> None:
         self.source = source
@@ -81,7 +81,7 @@ class IdTag(models.Model):
 
 
 class UnknownIdTag(models.Model):
-    """A tag that was presented and that nobody knows, aggregated; expires when unseen for long."""
+    """An unknown tag that was presented, counted; deleted when not seen for REFUSAL_RETENTION_DAYS."""
 
     id_tag = models.CharField("id tag", max_length=255)
     id_tag_folded = FoldedIdTagField(max_length=255, unique=True)

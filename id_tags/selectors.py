@@ -1,4 +1,4 @@
-"""Whether a tag may charge, and what is known of tags."""
+"""Reads of tags, and whether one may charge."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,7 +16,7 @@ CACHE_S = 30
 def authorize(*, id_tag: str, now: datetime) -> Authorization:
     """Return whether the tag may charge, from the cache where it can (OCPP 1.6 §4.1).
 
-    Concurrent transactions are not counted: that is StartTransaction's matter. Writes nothing.
+    Does not count concurrent transactions, which a start does. Writes nothing.
     """
     folded = fold_id_tag(id_tag)
     key = cache_key(folded)
@@ -39,9 +39,9 @@ _LOCK_SQL = f"{_FIND_SQL} FOR NO KEY UPDATE OF t"
 
 
 def tags_by_folded(*, id_tags: Iterable[str], locked: bool = False) -> dict[str, KnownTag]:
-    """Return the known ones of some tags by their folded text, with their groups, as they are now.
+    """Return those tags that are known, by folded text, with their groups; not from the cache.
 
-    :param locked: hold the tags, but not their groups, until the end of the database transaction.
+    :param locked: lock the tags, but not their groups, until the end of the database transaction.
     """
     wanted = list({fold_id_tag(id_tag) for id_tag in id_tags})
     if not wanted:
@@ -51,12 +51,12 @@ def tags_by_folded(*, id_tags: Iterable[str], locked: bool = False) -> dict[str,
 
 
 def cache_key(folded: str) -> str:
-    """Return where a tag is cached; the text is hex-encoded, for a tag may hold any character."""
+    """Return the cache key of a tag; hex, for a tag may hold any character."""
     return f"known_tag:{folded.encode().hex()}"
 
 
 def authorization_of(tag: KnownTag | None, now: datetime) -> Authorization:
-    """Judge a tag at an instant; None is a tag that nobody knows."""
+    """Judge a tag at an instant; None is an unknown tag."""
     if tag is None:
         return Authorization("Invalid")
     status = tag.status
@@ -79,7 +79,7 @@ def authorization_of(tag: KnownTag | None, now: datetime) -> Authorization:
 
 
 def known_tag(tag: IdTag) -> KnownTag:
-    """Return of a row, with its group, what is needed to judge it."""
+    """Return the facts of a row and its group that authorization_of() needs."""
     group = tag.group
     return KnownTag(
         tag.pk,

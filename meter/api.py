@@ -52,7 +52,7 @@ class MeterValueSerializer(RowSerializer):
 
 
 class MeterValueForm(forms.Form):
-    """Nobody lists billions of samples: those of a transaction, or of a station in a period."""
+    """Require a transaction, or a station and a period: the table has billions of rows."""
 
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or {}

@@ -1,4 +1,4 @@
-"""Charts drawn on the server: the geometry of a curve or of bars in percent of the plot, for an inline SVG. Pure."""
+"""Geometry of charts in percent of the plot, for an inline SVG; no database, no clock."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ class Tick(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """A stretch of the plot that tells its value where it is pointed at; percent."""
+    """The part of the plot, in percent, whose tooltip shows a point's value."""
 
     left: float
     width: float
@@ -59,7 +59,7 @@ class Chart(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """One bar, percent of the plot; `is_marked` where its value is not the whole truth."""
+    """One bar, percent of the plot; `is_marked`: its value may be too low."""
 
     left: float
     width: float
@@ -82,7 +82,7 @@ class BarChart(NamedTuple):
 def bar_chart(
     values: Sequence[tuple[str, float, bool]], *, title: str, summary: str, unit: str, digits: int, most: int = 6
 ) -> BarChart:
-    """Draw (label, value, is marked) from left to right, with at most `most` labels below; values start at nought."""
+    """Draw (label, value, is marked) from left to right, with at most `most` labels below; the axis starts at 0."""
     ticks = value_ticks(max((value for _, value, _ in values), default=0.0))
     top, share = ticks[-1], 100 / max(len(values), 1)
     bars = []
@@ -103,7 +103,7 @@ def bar_chart(
 def chart(
     curve: Curve, *, title: str, unit: str, since: datetime, until: datetime, digits: int, is_stepped: bool = False
 ) -> Chart:
-    """Draw a curve from `since` to `until`; its values start at nought.
+    """Draw a curve from `since` to `until`; its axis starts at 0.
 
     :param is_stepped: a value holds until the next one, as a mean does.
     """
@@ -126,7 +126,7 @@ def chart(
 
 
 def value_ticks(highest: float, most: int = 4) -> list[float]:
-    """Return round values from nought to at least `highest`, at most `most` steps."""
+    """Return round values from 0 to at least `highest`, at most `most` steps."""
     if highest <= 0:
         return [0.0, 1.0]
     magnitude = 10 ** floor(log10(highest / most))
@@ -135,7 +135,7 @@ def value_ticks(highest: float, most: int = 4) -> list[float]:
 
 
 def time_ticks(since: datetime, until: datetime, most: int = 6) -> list[tuple[datetime, str]]:
-    """Return round instants between two, with a text each: the day where a day begins or lasts, else the time."""
+    """Return round instants between two, with labels: the date at midnight or for steps of days, else the time."""
     step = next((step for step in TIME_STEPS if (until - since) / step <= most), TIME_STEPS[-1])
     midnight = datetime.combine(since.astimezone(UTC).date(), datetime.min.time(), UTC)
     at = midnight + step * ceil((since - midnight) / step)

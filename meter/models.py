@@ -1,4 +1,4 @@
-"""Meter samples: what is measured (series), each value of it (a hypertable), and what it rolls up to."""
+"""Meter samples: series, their values (a hypertable), and roll-ups of these."""
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
@@ -41,9 +41,9 @@ class Series(models.Model):
 class MeterValue(models.Model):
     """One sample: what a station measured at one instant; kept until its retention ends.
 
-    There are billions of rows, so the words stand in the series, eight-byte columns come first and there are no
-    more than eight columns (a ninth would cost eight bytes of null bitmap a row). `id` is unique by its sequence but
-    carries no index: look samples up by series and time. The identity of a sample is (series, effective_at, value,
+    There are billions of rows: the words are in the series, eight-byte columns come first (alignment), and there are
+    no more than eight columns (a ninth would cost eight bytes of null bitmap a row). `id` is unique by its sequence
+    but carries no index: look samples up by series and time. The identity of a sample is (series, effective_at, value,
     transaction_ref), with the raw text where there is no value.
     """
 
@@ -76,7 +76,7 @@ class MeterValue(models.Model):
 
 
 class Rollup(models.Model):
-    """What the samples of one series in one stretch of time come to; samples without a usable number do not count.
+    """Sum, extremes, first and last of the samples of one series in one bucket; a sample without a number is left out.
 
     Rows are written by meter.rollups.roll_up alone. Where TimescaleDB keeps continuous aggregates (meter.storage),
     these tables stay empty. First and last are by effective time, of several samples at one instant by value.
@@ -121,7 +121,7 @@ class DayRollup(Rollup):
 
 
 class LateMark(models.Model):
-    """A quarter of an hour of one series that got samples late: its roll-ups may lack them; gone once they do not."""
+    """A quarter of an hour of one series that got samples late; deleted when its roll-ups are made again."""
 
     pk = models.CompositePrimaryKey("series_id", "bucket")
     bucket = models.DateTimeField()
@@ -135,7 +135,7 @@ class LateMark(models.Model):
 
 
 class RollupProgress(models.Model):
-    """The one row that says which times are rolled up and which are still kept; null for none and for all."""
+    """The one row that says up to when samples are rolled up, and from when they are kept."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     quarters_until = models.DateTimeField(null=True)

@@ -1,7 +1,6 @@
-"""What was measured: the samples of a transaction, as a table and as curves.
+"""The samples of a transaction, as a table and as curves.
 
-A transaction's samples are found by station and time, which the identity index of meter_values serves; nothing indexes
-the transaction.
+They are found by station and time, which the identity index of meter_values serves; no index has the transaction.
 """
 
 from collections import defaultdict
@@ -93,10 +92,10 @@ def sample_table(transaction: Transaction, *, page: int, size: int) -> SampleTab
 
 
 def curves(transaction: Transaction) -> Curves:
-    """Return what a chart of the transaction shows: at most MAX_POINTS each, of longer ones the means (power) or the
-    highest (register, state of charge) of equal stretches of time.
+    """Return the curves of a transaction, at most MAX_POINTS each.
 
-    Where power comes by phase only, the phases of one stretch are added.
+    A longer one is reduced to equal buckets of time: means (power) or highest values (register, state of charge).
+    Where power comes by phase only, the phases of one bucket are added.
     """
     end = max(transaction.stopped_at or transaction.last_message_at, transaction.started_at)
     width = max((end - transaction.started_at) / MAX_POINTS, timedelta(seconds=1))
@@ -130,7 +129,7 @@ def curves(transaction: Transaction) -> Curves:
 
 
 class _Points:
-    """Points of one quantity by location; the phases it takes are added, contexts of one stretch merged."""
+    """Points of one quantity by location; adds its phases, and merges the contexts of one bucket."""
 
     def __init__(self, *phases: str) -> None:
         self._phases = phases
@@ -143,7 +142,7 @@ class _Points:
             self._found[location][stretch] = (max(at, latest), values)
 
     def curve(self) -> Curve:
-        """Return the points of the outlet, else of the location that has most."""
+        """Return the points of location Outlet, else of the location that has most."""
         if not self._found:
             return []
         location = "Outlet" if "Outlet" in self._found else max(self._found, key=lambda each: len(self._found[each]))

@@ -1,8 +1,7 @@
-"""What TimescaleDB does for samples by itself: chunks, and in its Community edition continuous aggregates and
-compression. Elsewhere meter.rollups.roll_up and meter.services.retention do the same work, with the same results.
+"""TimescaleDB's part in storing samples: chunks, and in its Community edition continuous aggregates and compression.
 
-Samples are removed by meter.services.retention in every edition: TimescaleDB's own policy would neither wait for their
-roll-ups nor for their transaction's end.
+Elsewhere meter.rollups.roll_up gives the same results. meter.services.retention deletes samples in every edition:
+TimescaleDB's own policy would wait neither for their roll-ups nor for their transaction's end.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ REFRESH_EVERY = timedelta(minutes=15)
 
 
 def has_continuous_aggregates() -> bool:
-    """Return whether continuous aggregates take the place of the tables of roll-ups."""
+    """Tell whether continuous aggregates replace the tables of roll-ups."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT to_regclass(%s) IS NOT NULL AND to_regclass(%s) IS NOT NULL", [QUARTERS_VIEW, DAYS_VIEW]
@@ -29,7 +28,10 @@ def has_continuous_aggregates() -> bool:
 
 
 def apply_policies() -> list[str]:
-    """Bring the database in line with the settings, and return a line for what it cannot do. Twice is as once."""
+    """Set chunk interval, compression and aggregates as the settings say; return a line for what the edition lacks.
+
+    Idempotent.
+    """
     found = edition()
     if found is Edition.NONE:
         return []
@@ -42,7 +44,7 @@ def apply_policies() -> list[str]:
     lag = timedelta(seconds=settings.ROLLUP_LAG_S)
     begin = None
     if settings.METER_VALUES_RETENTION_DAYS:
-        # What was rolled up before its samples were dropped must stand.
+        # A refresh would delete roll-ups whose samples are deleted.
         begin = timedelta(days=settings.METER_VALUES_RETENTION_DAYS - 1)
     keep_policies(
         [
@@ -55,7 +57,7 @@ def apply_policies() -> list[str]:
 
 
 def create_continuous_aggregates() -> None:
-    """Create those that are missing, empty: until its first refresh each answers from the samples."""
+    """Create those that are missing, without data: until the first refresh each reads the samples."""
     with connection.cursor() as cursor:
         for view, width in ((QUARTERS_VIEW, sql.QUARTER), (DAYS_VIEW, sql.DAY)):
             cursor.execute(
@@ -70,10 +72,10 @@ def create_continuous_aggregates() -> None:
 
 
 def refresh_continuous_aggregates(*, since: datetime | None, until: datetime, now: datetime) -> None:
-    """Roll up what changed in a stretch of time, None for from the first sample; outside of any database transaction.
+    """Refresh a range of time; outside of any database transaction.
 
-    `until` is rounded up to whole buckets, `since` too, since the samples before it may be gone; a bucket that is not
-    over stays out, or its view would not look at the samples for the rest of it.
+    :param since: rounded up to a whole bucket, for the samples before it may be deleted; None: the first sample.
+    :param until: rounded up too, without a bucket that is not over: its view would not read the samples of the rest.
     """
     over = now - timedelta(seconds=settings.ROLLUP_LAG_S)
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What a station measured, in canonical units, and how canonical values read in the station's own units."""
+"""Sampled values in canonical units, and their text in the station's units."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,8 +1,10 @@
-"""What a station says of itself, and who asks something of it."""
+"""What a station says of itself, how its messages came, and who asks something of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+from stations.timing import EffectiveTime, effective_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,24 @@ class Origin:
     now: datetime
     reason: str = ""
     waits_s: float = 0
+
+
+class Received(NamedTuple):
+    """By which connection of which station a message came, and when.
+
+    `epoch` is the connection's, `clock_drift_s` the drift that it has measured by now, None for not yet.
+    `is_station_accepted` says what the station's registration status was.
+    """
+
+    station_id: int
+    epoch: int
+    received_at: datetime
+    clock_drift_s: float | None
+    is_station_accepted: bool = True
+
+    def effective_time(self, reported_at: datetime | None) -> EffectiveTime:
+        """Return the time that counts for what the message says of this time."""
+        return effective_time(reported_at=reported_at, received_at=self.received_at, clock_drift_s=self.clock_drift_s)
 
 
 class BootReport(NamedTuple):

@@ -34,7 +34,7 @@ class StatusNotificationSerializer(RowSerializer):
 
 
 class StatusNotificationForm(forms.Form):
-    """Of all stations together, a day at most: as much as can be put in order without an index for it."""
+    """Allow all stations together for a day at most: that much is sorted without an index."""
 
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or {}
@@ -51,7 +51,7 @@ class StatusNotificationForm(forms.Form):
 
 @extend_schema_field({"type": "string", "enum": [word for word, _ in WORDS]})
 class WordFilter(filters.TypedChoiceFilter):
-    """By OCPP's word of a status, which is stored as a number."""
+    """Filter by OCPP's word of a status, which is stored as a number."""
 
 
 class StatusNotificationFilterSet(PeriodFilterSet):

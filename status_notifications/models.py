@@ -61,5 +61,5 @@ class StatusNotification(models.Model):
 
     @property
     def word(self) -> str:
-        """The status in the station's word."""
+        """Return the status in the station's word."""
         return self.other_status or StatusCode(self.status).label

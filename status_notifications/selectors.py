@@ -1,4 +1,4 @@
-"""What is known of the history of statuses."""
+"""Reads of status history."""
 
 from status_notifications.models import StatusNotification
 
@@ -6,7 +6,7 @@ from status_notifications.models import StatusNotification
 def latest_statuses(*, station_id: int, limit: int) -> list[StatusNotification]:
     """Return the latest statuses of all connectors of a station, latest first.
 
-    Each connector's latest are read from the end of its part of the identity index, and merged.
+    Reads each connector's latest from the identity index (LATERAL … LIMIT) and merges them.
     """
     rows = StatusNotification.objects.raw(
         """

@@ -1,4 +1,4 @@
-"""How status history is stored and how long: chunks, compression and retention by the settings."""
+"""Storage of status history: compression and retention as the settings say."""
 
 import time
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from evcharging.db.timescale_policies import Policy, compress, keep_policies
 
 
 def apply_policies() -> list[str]:
-    """Bring the database in line with the settings, and return a line for what it cannot do. Twice is as once."""
+    """Set compression and retention as the settings say; return a line for what the edition lacks. Idempotent."""
     found = edition()
     if found is Edition.APACHE:
         return ["status history: no compression in this edition"]

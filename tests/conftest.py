@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
-from meter.services.series import forget_known_series
-from transactions.services.readings import forget_known_transactions
+from meter.services.series import known_series
+from transactions.services.readings import known_transactions
 
 
 @pytest.fixture
@@ -15,6 +15,6 @@ def committed_database(transactional_db: None) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit TO off")
     yield
-    forget_known_series()
-    forget_known_transactions()
+    known_series.clear()
+    known_transactions.clear()
     connection.close()

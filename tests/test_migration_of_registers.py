@@ -10,10 +10,10 @@ from django.apps.registry import Apps
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from meter.services.series import forget_known_series
+from meter.services.series import known_series
 from tests.support.factories import NOON
 from transactions.invariants import broken_invariants
-from transactions.services.readings import forget_known_transactions
+from transactions.services.readings import known_transactions
 
 pytestmark = pytest.mark.storage
 
@@ -48,8 +48,8 @@ def migrate(transactional_db: None) -> Iterator[Migrate]:
 
     yield to
     to(None)
-    forget_known_series()
-    forget_known_transactions()
+    known_series.clear()
+    known_transactions.clear()
     connection.close()  # and with it its prepared statements, of tables as they were
 
 

@@ -19,7 +19,7 @@ from stations.types import Origin
 from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
 from tests.support.commanding import request_frame
-from tests.support.factories import make_id_tag, make_station, reading, start, stop, transaction_of
+from tests.support.factories import make_id_tag, make_station, reading, received, start, stop, transaction_of
 from transactions.models import OrphanMessage
 
 pytestmark = pytest.mark.live
@@ -34,7 +34,7 @@ def paths(transactional_db) -> list[str]:
     now = timezone.now()
     station = make_station(LONG, name=LONG, connected_at=now, last_seen_at=now, vendor=LONG, firmware_version=LONG)
     status = StatusReport(1, "Faulted", "GroundFailure", LONG, LONG, LONG, now)
-    record_statuses(messages=[StatusMessage(station.pk, 1, status, now, None)])
+    record_statuses(messages=[StatusMessage(received(station, now), status)])
     make_id_tag("TAG", note=LONG)
     begun = now - timedelta(hours=1)
     row = transaction_of(start(station, at=begun))
@@ -48,7 +48,7 @@ def paths(transactional_db) -> list[str]:
                 for phase in ("L1", "L2", "L3")
             ),
         ]
-        message = MeterMessage(station.pk, 1, 1, row.transaction_id, str(row.transaction_id), samples, at, None)
+        message = MeterMessage(received(station, at), 1, row.transaction_id, str(row.transaction_id), samples)
         record_readings(messages=[message])
     start(station, connector_id=2, id_tag=LONG, at=begun)
     stop(station, transaction_ref="-1", at=now)

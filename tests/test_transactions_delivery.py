@@ -16,13 +16,14 @@ from tests.support.factories import (
     make_id_tag,
     make_station,
     reading,
+    received,
     report_start,
     report_stop,
     start_report,
     stop_report,
 )
 from transactions.models import OrphanMessage, StopConflict, Transaction
-from transactions.types import StartAnswer
+from transactions.types import StartAnswer, StartMessage, StopMessage
 
 _examples = itertools.count(1)
 
@@ -60,13 +61,7 @@ class Session:
         ]
 
     def _send_start(self, machine: "Delivery") -> None:
-        answer = report_start(
-            station_id=machine.station.pk,
-            epoch=machine.station.connection_epoch,
-            report=self.start,
-            received_at=machine.now,
-            clock_drift_s=None,
-        )
+        answer = report_start(StartMessage(received(machine.station, machine.now), self.start))
         if self.answer is None:
             assert not answer.is_resend
             self.answer = answer
@@ -77,16 +72,8 @@ class Session:
         def send(machine: "Delivery") -> None:
             assert self.answer is not None
             transaction_id = self.answer.transaction_id
-            message = MeterMessage(
-                machine.station.pk,
-                machine.station.connection_epoch,
-                self.connector_id,
-                transaction_id,
-                str(transaction_id),
-                [sample],
-                machine.now,
-                None,
-            )
+            came = received(machine.station, machine.now)
+            message = MeterMessage(came, self.connector_id, transaction_id, str(transaction_id), [sample])
             assert record_readings(messages=[message]) == [True]
 
         return send
@@ -101,14 +88,7 @@ class Session:
             timestamp_raw=self.ended.isoformat(),
             transaction_data=(self.readings[-1],),
         )
-        answer = report_stop(
-            station_id=machine.station.pk,
-            epoch=machine.station.connection_epoch,
-            report=report,
-            payload={},
-            received_at=machine.now,
-            clock_drift_s=None,
-        )
+        answer = report_stop(StopMessage(received(machine.station, machine.now), report, {}))
         assert answer.authorization == {"status": "Accepted"}
 
 

@@ -19,6 +19,7 @@ from tests.support.factories import (
     make_id_tag,
     make_station,
     reading,
+    received,
     start,
     stop,
 )
@@ -96,7 +97,7 @@ def test_same_samples_in_parallel_are_there_once() -> None:
     ]
 
     def message(readings: list[Reading]) -> MeterMessage:
-        return MeterMessage(station.pk, 1, 1, transaction_id, str(transaction_id), readings, NOON, None)
+        return MeterMessage(received(station, NOON), 1, transaction_id, str(transaction_id), readings)
 
     one_way, other_way = message(samples), message(samples[::-1])
     calls = [partial(record_readings, messages=[one_way]), partial(record_readings, messages=[other_way])] * 6

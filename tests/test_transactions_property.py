@@ -15,6 +15,7 @@ from connectors.models import Connector
 from meter.models import MeterValue
 from meter.services.readings import MeterMessage, record_readings
 from meter.types import Reading
+from stations.types import Received
 from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
 from tests.support.factories import (
@@ -23,6 +24,7 @@ from tests.support.factories import (
     make_id_tag,
     make_station,
     reading,
+    received,
     report_start,
     report_stop,
     start_report,
@@ -32,7 +34,7 @@ from tests.support.transaction_model import Model
 from transactions.models import OrphanKind, OrphanMessage, StopConflict, Transaction
 from transactions.services.closing import close_transaction
 from transactions.services.start import ConnectionSuperseded
-from transactions.types import StartAnswer, StartReport, StopReport
+from transactions.types import StartAnswer, StartMessage, StartReport, StopMessage, StopReport
 
 _examples = itertools.count(1)
 
@@ -187,22 +189,21 @@ class Machine(RuleBasedStateMachine):
     def status(self, connector_id: int, status: str, moment: tuple[str, int]) -> None:
         reported_at, _ = self._moment(moment)
         report = StatusReport(connector_id, status, "NoError", "", "", "", reported_at)
-        station, drift = self.stations[0], self.drifts[0]
-        message = StatusMessage(station.pk, station.connection_epoch, report, self.now, drift)
+        message = StatusMessage(self._received(0), report)
         assert record_statuses(messages=[message, message]) == [True, True]
-        self.model.status(0, connector_id, status, reported_at, self.now, drift)
+        self.model.status(0, connector_id, status, reported_at, self.now, self.drifts[0])
 
     @rule(connector_id=st.integers(1, 2), ref=st.sampled_from(["", "0"]))
     def frames_of_an_old_connection(self, connector_id: int, ref: str) -> None:
         """They are dropped: no row, and no answer."""
         station = self.stations[0]
-        old = {"station_id": station.pk, "epoch": station.connection_epoch - 1, "received_at": self.now}
+        old = received(station, self.now, epoch=station.connection_epoch - 1)
         report = start_report(connector_id=connector_id, id_tag=self.prefix + "any", reported_at=self.now)
         with pytest.raises(ConnectionSuperseded):
-            report_start(**old, report=report, clock_drift_s=None)
+            report_start(StartMessage(old, report))
         with pytest.raises(ConnectionSuperseded):
-            report_stop(**old, report=stop_report(transaction_ref="0"), payload={}, clock_drift_s=None)
-        message = MeterMessage(station.pk, old["epoch"], connector_id, None, ref, [reading(7.0)], self.now, None)
+            report_stop(StopMessage(old, stop_report(transaction_ref="0"), {}))
+        message = MeterMessage(old, connector_id, None, ref, [reading(7.0)])
         assert record_readings(messages=[message]) == [False]
 
     @rule(number=st.integers(0, 99))
@@ -280,16 +281,13 @@ class Machine(RuleBasedStateMachine):
     def _readings(self, readings: list[tuple[tuple[str, int], float]]) -> tuple[Reading, ...]:
         return tuple(reading(value, reported_at=self._moment(moment)[0]) for moment, value in readings)
 
+    def _received(self, at: int) -> Received:
+        return received(self.stations[at], self.now, drift=self.drifts[at])
+
     def _report_start(self, at: int, report: StartReport) -> None:
         known = self.model.resend_of(at, report)
         before = None if known is None else Transaction.objects.get(transaction_id=known.transaction_id)
-        answer = report_start(
-            station_id=self.stations[at].pk,
-            epoch=self.stations[at].connection_epoch,
-            report=report,
-            received_at=self.now,
-            clock_drift_s=self.drifts[at],
-        )
+        answer = report_start(StartMessage(self._received(at), report))
         if before is not None:
             assert (answer.transaction_id, answer.authorization) == (before.transaction_id, before.told_authorization)
         else:
@@ -323,14 +321,7 @@ class Machine(RuleBasedStateMachine):
         self._report_stop(at, report)
 
     def _report_stop(self, at: int, report: StopReport) -> None:
-        answer = report_stop(
-            station_id=self.stations[at].pk,
-            epoch=self.stations[at].connection_epoch,
-            report=report,
-            payload={"meterStop": as_sent(report.meter_stop)},
-            received_at=self.now,
-            clock_drift_s=self.drifts[at],
-        )
+        answer = report_stop(StopMessage(self._received(at), report, {"meterStop": as_sent(report.meter_stop)}))
         if report.id_tag is None:
             assert answer.authorization is None
         else:
@@ -342,12 +333,9 @@ class Machine(RuleBasedStateMachine):
     def _report_readings(
         self, at: int, connector_id: int, transaction_id: int | None, ref: str, readings: tuple[Reading, ...]
     ) -> None:
-        station, drift = self.stations[at], self.drifts[at]
-        message = MeterMessage(
-            station.pk, station.connection_epoch, connector_id, transaction_id, ref, readings, self.now, drift
-        )
+        message = MeterMessage(self._received(at), connector_id, transaction_id, ref, readings)
         assert record_readings(messages=[message]) == [True]
-        self.model.readings(at, connector_id, transaction_id, ref, readings, self.now, drift)
+        self.model.readings(at, connector_id, transaction_id, ref, readings, self.now, self.drifts[at])
         self.messages.append((at, connector_id, transaction_id, ref, readings))
 
     def _facts(self, row: Transaction) -> tuple[object, ...]:

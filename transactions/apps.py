@@ -1,4 +1,4 @@
-"""Transactions: every charging session, exactly once."""
+"""Transactions: charging sessions, each stored once."""
 
 from django.apps import AppConfig
 

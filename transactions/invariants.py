@@ -1,5 +1,7 @@
-"""What must always add up between transactions, their connectors and their messages; where it does not, someone must
-look. Each check is one statement, so that it sees one instant while chargers go on."""
+"""Invariants between transactions, their connectors and their messages; staff must look at what breaks one.
+
+Each check is one statement, and so sees one snapshot while messages go on arriving.
+"""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -12,7 +14,7 @@ MAX_SHOWN = 20
 
 
 class Finding(NamedTuple):
-    """One invariant that does not hold: for how many rows, and what the first of them are."""
+    """An invariant that does not hold: the number of rows that break it, and the first of them."""
 
     title: str
     rows: int
@@ -133,7 +135,7 @@ INVARIANTS = (
 
 
 def broken_invariants(*, now: datetime, is_mended: bool = True) -> list[Finding]:
-    """Return what does not add up, now that close_stale() has run, or has not."""
+    """Return the invariants that do not hold; those that close_stale() mends only if it has run."""
     found = (_check(invariant, now) for invariant in INVARIANTS if is_mended or not invariant.is_mended)
     return [finding for finding in found if finding.rows]
 

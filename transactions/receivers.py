@@ -7,7 +7,6 @@ from typing import Any
 from django.dispatch import receiver
 from django.utils import timezone
 
-from meter.signals import readings_stored
 from stations.models import Command
 from stations.signals import command_ended, command_requested
 from transactions.operations import (
@@ -21,7 +20,6 @@ from transactions.operations import (
 )
 from transactions.services.charging_profiles import keep_profile
 from transactions.services.profile_answers import apply_profile_answer, end_profiles_of
-from transactions.services.readings import RunningValue, update_running_values
 from transactions.services.remote import (
     check_remote_start,
     check_remote_stop,
@@ -35,13 +33,6 @@ from transactions.services.reservations import check_cancellation, keep_reservat
 from transactions.signals import transactions_started, transactions_stopped
 from transactions.types import Started, Stopped
 
-
-@receiver(readings_stored)
-def carry_running_values(*, values: list[RunningValue], **kwargs: Any) -> None:
-    """Update the transactions that a batch of readings belongs to, in the same database transaction."""
-    update_running_values(values=values)
-
-
 CHECKS: dict[str, Callable[[Command], None]] = {
     CancelReservation.name: lambda command: check_cancellation(command=command),
     StartCharging.name: lambda command: check_remote_start(command=command, now=command.created_at),
@@ -53,9 +44,9 @@ CHECKS: dict[str, Callable[[Command], None]] = {
 
 @receiver(command_requested)
 def check_command(*, command: Command, **kwargs: Any) -> None:
-    """Hold commands about transactions, reservations and charging profiles to their rules, and keep what they ask for.
+    """Check commands about transactions, reservations and charging profiles, and store what they ask for.
 
-    What staff insist on against the schema is nobody's to interpret.
+    A payload that staff insist on against its schema is not interpreted.
     """
     if command.operation in CHECKS and not command.allows_invalid:
         CHECKS[command.operation](command)
@@ -63,7 +54,7 @@ def check_command(*, command: Command, **kwargs: Any) -> None:
 
 @receiver(command_ended)
 def apply_command(*, command: Command, now: datetime, **kwargs: Any) -> None:
-    """Take over what a station answered."""
+    """Apply a station's answer to the rows that the command is about."""
     if command.operation == StartCharging.name and command.succeeded:
         link_answered(command=command, now=now)
     elif command.operation == StopCharging.name and command.succeeded:
@@ -76,13 +67,13 @@ def apply_command(*, command: Command, now: datetime, **kwargs: Any) -> None:
 
 @receiver(transactions_started)
 def link_remote_starts(*, started: list[Started], **kwargs: Any) -> None:
-    """Join new transactions with the remote starts that led to them."""
+    """Link new transactions to the remote starts that led to them."""
     link_started(started=started)
 
 
 @receiver(transactions_stopped)
 def complete_remote_stops(*, stopped: list[Stopped], **kwargs: Any) -> None:
-    """Remote stops have led to what they were to lead to; profiles of the transactions end with them."""
+    """Complete the effects of remote stops, and end the charging profiles of the transactions."""
     now = timezone.now()
     complete_stops(stopped=stopped, now=now)
     end_profiles_of(stopped=stopped, now=now)

@@ -1,4 +1,4 @@
-"""What is known of transactions."""
+"""Reads of transactions."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ def last_used_at(tag_ids: Iterable[int]) -> dict[int, datetime]:
 
 
 def stale_since(now: datetime) -> datetime:
-    """Return the instant after which an open transaction must have been heard of, or it is stale."""
+    """Return the instant before which the latest message of a stale open transaction came: TX_STALE_H ago."""
     return now - timedelta(hours=settings.TX_STALE_H)
 
 
@@ -50,9 +50,9 @@ def waiting_orphans() -> dict[str, int]:
 
 
 def matching(transactions: QuerySet[Transaction], words: str) -> QuerySet[Transaction]:
-    """Return the transactions that every word fits: its id, its tag, or its station's identity or name.
+    """Return the transactions that every word matches: its id, its tag, or its station's identity or name.
 
-    Stations and tags are looked up first, so that the big table is asked by its indexes only.
+    Looks stations and tags up first, so that the transactions are read by index only.
     """
     for word in words.split():
         folded = fold_id_tag(word)
@@ -70,9 +70,9 @@ def matching(transactions: QuerySet[Transaction], words: str) -> QuerySet[Transa
 
 
 def adoption_candidates(orphan: OrphanMessage, *, limit: int = 20) -> list[Transaction]:
-    """Return the transactions of the station that a waiting message may mean, the likeliest first.
+    """Return the transactions of the station that a waiting message may belong to, the likeliest first.
 
-    A stop may mean one that began before it and whose own stop has not come; meter values may mean any that had begun.
+    For a stop those whose own stop has not come, for meter values any; those that began before the message come first.
     """
     rows = Transaction.objects.filter(station_id=orphan.station_id).select_related("connector", "station")
     if orphan.kind == OrphanKind.STOP:

@@ -1,4 +1,4 @@
-"""What happens to transactions."""
+"""Facts about transactions."""
 
 from django.dispatch import Signal
 
@@ -11,10 +11,9 @@ Way: publish. Arguments: `started: list[Started]`. Not sent for resends.
 transaction_data_reported = Signal()
 """A StopTransaction brought samples (transactionData).
 
-Way: emit. Arguments: `transaction: Transaction | None`, `station_id: int`, `connector_id: int`,
-`transaction_ref: str`, `readings: tuple[Reading, ...]`, `received_at: datetime`, `clock_drift_s: float | None`.
-Not sent for a resend, whose samples are stored (without a credible time they would be stored again), and not without
-samples.
+Way: emit. Arguments: `transaction: Transaction | None`, `received: Received` (stations.types), `connector_id: int`,
+`transaction_ref: str`, `readings: tuple[Reading, ...]`. Not sent without samples, nor for a resend, whose samples are
+stored already (without a credible time they would be stored again).
 """
 
 orphan_adopted = Signal()

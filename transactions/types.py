@@ -1,10 +1,12 @@
-"""What a station says of a transaction."""
+"""What a station says of a transaction, and what it is answered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
+
+from stations.types import Received
 
 
 class StartReport(NamedTuple):
@@ -47,29 +49,24 @@ class StopReport(NamedTuple):
 class StartMessage(NamedTuple):
     """A StartTransaction as one connection received it; the arguments of start_transaction()."""
 
-    station_id: int
-    epoch: int
+    received: Received
     report: StartReport
-    received_at: datetime
-    clock_drift_s: float | None
-    is_station_accepted: bool = True
 
 
 class StopMessage(NamedTuple):
     """A StopTransaction as one connection received it; the arguments of stop_transaction()."""
 
-    station_id: int
-    epoch: int
+    received: Received
     report: StopReport
     payload: Mapping[str, Any]
-    received_at: datetime
-    clock_drift_s: float | None
-    is_station_accepted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class StartAnswer:
-    """What a StartTransaction is answered. `is_cacheable`: the start's time is credible: a repeat is no new start."""
+    """What a StartTransaction is answered.
+
+    `is_cacheable`: the start's time is credible, so that an equal start is always a resend of this one.
+    """
 
     transaction_id: int
     authorization: dict[str, str]

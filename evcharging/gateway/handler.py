@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from evcharging.gateway.connection import Connection
 from evcharging.gateway.lanes import Lanes
 from evcharging.gateway.ocppj.deviations import Applied
+from stations.types import Received
 
 
 class Message(NamedTuple):
@@ -20,6 +21,19 @@ class Message(NamedTuple):
     original: dict[str, Any]
     received_at: datetime
     deviations: list[Applied]
+
+    @property
+    def received(self) -> Received:
+        """How the message came, with the clock drift that the connection has measured by now."""
+        connection = self.connection
+        station = connection.station
+        return Received(
+            station.station_id,
+            station.epoch,
+            self.received_at,
+            connection.clock_drift.seconds,
+            connection.is_accepted,
+        )
 
 
 class Answer(NamedTuple):

@@ -6,8 +6,8 @@ from stations.services.calls import CallOutcome, Claim, ClaimedCommand, claim_co
 from stations.services.connection import Admission, Attempt, Leave, connect_known_stations, disconnect_stations
 from stations.services.reports import BootAnswer, BootMessage, record_boots
 from status_notifications.services.statuses import StatusMessage, record_statuses
-from transactions.services.batched_starts import record_plain_starts
-from transactions.services.batched_stops import record_plain_stops
+from transactions.services.batched_starts import record_starts
+from transactions.services.batched_stops import record_stops
 from transactions.types import StartAnswer, StartMessage, StopAnswer, StopMessage
 
 
@@ -20,7 +20,7 @@ class Lanes:
         self.boots: Lane[BootMessage, BootAnswer] = Lane(lambda batch: record_boots(messages=batch))
         self.meter_values: Lane[MeterMessage, bool] = Lane(lambda batch: record_readings(messages=batch))
         self.statuses: Lane[StatusMessage, bool] = Lane(lambda batch: record_statuses(messages=batch))
-        self.starts: Lane[StartMessage, StartAnswer | None] = Lane(lambda batch: record_plain_starts(messages=batch))
-        self.stops: Lane[StopMessage, StopAnswer | None] = Lane(lambda batch: record_plain_stops(messages=batch))
+        self.starts: Lane[StartMessage, StartAnswer | None] = Lane(lambda batch: record_starts(messages=batch))
+        self.stops: Lane[StopMessage, StopAnswer | None] = Lane(lambda batch: record_stops(messages=batch))
         self.claims: Lane[Claim, ClaimedCommand | None] = Lane(lambda batch: claim_commands(claims=batch))
         self.outcomes: Lane[CallOutcome, bool] = Lane(lambda batch: record_outcomes(outcomes=batch))

@@ -1,4 +1,4 @@
-"""Id tags and their groups: locked for a start, created, changed."""
+"""Id tags and their groups: created and changed."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,21 +7,7 @@ from django.db import transaction
 
 from evcharging.events import publish
 from id_tags.models import IdTag, IdTagGroup, IdTagStatus, UnknownIdTag, fold_id_tag
-from id_tags.selectors import authorization_of, tags_by_folded
 from id_tags.signals import id_tags_changed
-from id_tags.types import Authorization
-
-
-def lock_for_start(*, id_tag: str, now: datetime) -> Authorization:
-    """Judge a tag for a StartTransaction, locked until the end of the database transaction.
-
-    The lock makes two starts of one tag (or of one group that has a limit) count one another. Order: tag, then group.
-    """
-    tag = tags_by_folded(id_tags=[id_tag], locked=True).get(fold_id_tag(id_tag))
-    authorization = authorization_of(tag, now)
-    if authorization.limit_group_id is not None:
-        IdTagGroup.objects.select_for_update(no_key=True).get(pk=authorization.limit_group_id)
-    return authorization
 
 
 @transaction.atomic
@@ -64,10 +50,7 @@ def set_id_tags_status(*, tag_ids: Iterable[int], status: str) -> int:
 
 @transaction.atomic
 def tags_saved(*, tags: Iterable[IdTag] = (), groups: Iterable[IdTagGroup] = ()) -> None:
-    """Tell the others that tags, or groups with all their tags, were saved by a form.
-
-    A saved tag is no longer an unknown one.
-    """
+    """Publish that tags, or groups with all their tags, were saved by a form; a saved tag is no longer unknown."""
     folded = {tag.id_tag_folded for tag in tags}
     UnknownIdTag.objects.filter(id_tag_folded__in=folded).delete()
     folded |= set(

@@ -1,4 +1,4 @@
-"""Presented tags that nobody knows: counted, forgotten, taken over."""
+"""Unknown tags that were presented: counted, expired, made known."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from stations.models import stale_before
 
 
 def note_unknown_id_tag(*, id_tag: str, station_id: int, now: datetime) -> None:
-    """Count a presented tag that nobody knows; above UNKNOWN_ID_TAGS_MAX the ones unseen for longest make room."""
+    """Count an unknown tag that was presented; above UNKNOWN_ID_TAGS_MAX delete those unseen for longest."""
     folded = fold_id_tag(id_tag)[:255]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -39,7 +39,7 @@ def note_unknown_id_tag(*, id_tag: str, station_id: int, now: datetime) -> None:
 
 
 def forget_unknown_id_tags(*, now: datetime) -> int:
-    """Remove unknown tags that nobody presented within REFUSAL_RETENTION_DAYS; return how many."""
+    """Delete unknown tags that were not presented within REFUSAL_RETENTION_DAYS; return how many."""
     removed, _ = UnknownIdTag.objects.filter(
         last_seen_at__lt=stale_before(now, settings.REFUSAL_RETENTION_DAYS)
     ).delete()
@@ -48,7 +48,7 @@ def forget_unknown_id_tags(*, now: datetime) -> int:
 
 @transaction.atomic
 def add_unknown_id_tag(*, unknown_id: int) -> IdTag:
-    """Make a presented unknown tag an accepted one and take it out of the inbox.
+    """Make an unknown tag that was presented an accepted one.
 
     :raises UnknownIdTag.DoesNotExist: somebody else was faster.
     """

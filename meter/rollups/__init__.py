@@ -1,1 +1,1 @@
-"""What samples come to over time: rolled up as they age, and united with those that are not rolled up yet."""
+"""Roll-ups of samples, and reads that unite them with samples that are not rolled up yet."""

@@ -1,7 +1,7 @@
-"""The SQL that reads what samples come to: roll-ups where they are right, the samples themselves where not yet.
+"""The SQL that reads energy and power: roll-ups where they are complete, else the samples.
 
-One statement sees one state of everything: how far roll-ups have come, the roll-ups, the marks of late quarters, and
-the samples. So its result is right at every moment, and the same whether anything is rolled up or nothing.
+One statement has one snapshot of the progress of roll-ups, the roll-ups, the marks of late quarters and the samples,
+so that its result does not depend on what is rolled up.
 """
 
 from meter.rollups import roll_up_sql as sql
@@ -30,7 +30,7 @@ def _stored(relation: str) -> str:
 
 
 def _stored_days(relation: str) -> str:
-    # A day of UTC counts for the day of another zone that its noon is in.
+    # A day of UTC counts for the day of another zone in which its noon lies.
     return f"""
         SELECT {_COLUMNS}, bucket + interval '12 hours' AS middle FROM {relation}
         WHERE %(with_days)s AND {_WANTED} AND bucket >= %(since)s - interval '12 hours'
@@ -58,15 +58,15 @@ _LATE = f"""
 
 
 def _sources(continuous: bool) -> list[str]:
-    """Return the SELECTs that together have every quarter; of several rows of one, that with most samples is right."""
+    """Return the SELECTs that together have every quarter; of several rows of one, that of most samples counts."""
     sources = [f"{_stored('meter_rollup_15m')} AND bucket < {_ROLLED}", _stored_days("meter_rollup_day"), _LATE]
-    if continuous:  # which answer for the newest quarters too
+    if continuous:  # their views read the samples of the newest quarters too
         return [*sources, _stored(QUARTERS_VIEW), _stored_days(DAYS_VIEW)]
     return [*sources, _FRESH]
 
 
 def _rows(continuous: bool) -> str:
-    """What was measured, merged over what is the same register in other words: context, format and unit."""
+    """Return the CTEs of what was measured, with series that differ in context, format or unit only merged."""
     return f"""
         {_PROGRESS},
         stretches AS (
@@ -81,7 +81,7 @@ def _rows(continuous: bool) -> str:
 
 
 def _before(continuous: bool) -> str:
-    """Every register's last value before the time that is asked for, wherever it is still known."""
+    """Return the SELECT of every register's last value before the requested time, from samples or roll-ups."""
     relations = ["meter_rollup_15m", "meter_rollup_day"] + ([QUARTERS_VIEW, DAYS_VIEW] if continuous else [])
     stored = " ".join(
         f"""
@@ -104,10 +104,10 @@ def _before(continuous: bool) -> str:
 
 
 def energy(continuous: bool, begins: str) -> str:
-    """Return the SELECT of (connector, location, phase, begin, Wh, whether a register fell, samples) per bucket.
+    """Return the SELECT of (connector, location, phase, begin, Wh, whether a register was reset, samples) per bucket.
 
-    Energy is what the register rose by since its last value before. Where it fell nothing was consumed, and it goes on
-    from the lower value.
+    Energy is what the register rose by since its last value before. A register that fell counts as reset: nothing was
+    consumed, and it goes on from the lower value.
     """
     return f"""
         WITH {_rows(continuous)},

@@ -1,7 +1,7 @@
-"""What samples come to over time: energy and power of a station by 15 minutes, day and month.
+"""Energy and power of a station per 15 minutes, day or month.
 
-Registers at the outlet go before those elsewhere, values of the whole connector before those of its phases (which are
-added), and connectors before the station's main meter (connector 0), which counts where no connector reports.
+Of a connector's values those at location Outlet count before those elsewhere, and those of the whole connector before
+those of its phases, which are added. The station's main meter (connector 0) counts where no connector reports.
 """
 
 from collections import defaultdict
@@ -29,11 +29,11 @@ class Width(Enum):
 
 
 class Energy(NamedTuple):
-    """Energy of one bucket; `fell` where a register ran backwards or began anew, so that some may be missing."""
+    """Energy of one bucket; `register_reset`: a register ran backwards or began anew, so that some may be missing."""
 
     begins_at: datetime
     energy_wh: float
-    fell: bool
+    register_reset: bool
 
 
 class Power(NamedTuple):
@@ -58,7 +58,7 @@ class DayEnergy(NamedTuple):
 
     day: date
     energy_wh: float
-    fell: bool
+    register_reset: bool
 
 
 Row = tuple[int, str, str, datetime, float, float, int]
@@ -74,16 +74,16 @@ def energy(
     connector_id: int | None = None,
     zone: tzinfo = UTC,
 ) -> list[Energy]:
-    """Return the energy by bucket, in time order, without those that no sample is in.
+    """Return the energy per bucket in time order, without buckets that no sample is in.
 
     Times are taken from and to the begin of their quarter. What a register rose by while no sample came counts for the
-    bucket of the sample that showed it.
+    bucket of the next sample.
     """
     rows = _read(aggregate_sql.energy, ENERGY, station_id, connector_id, since, until, width, zone)
     found: dict[datetime, Energy] = {}
-    for _, _, _, at, energy_wh, fell, _ in _chosen(rows):
+    for _, _, _, at, energy_wh, register_reset, _ in _chosen(rows):
         before = found.get(at, Energy(at, 0.0, False))
-        found[at] = Energy(at, before.energy_wh + energy_wh, before.fell or bool(fell))
+        found[at] = Energy(at, before.energy_wh + energy_wh, before.register_reset or bool(register_reset))
     return [found[at] for at in sorted(found)]
 
 
@@ -96,7 +96,7 @@ def power(
     connector_id: int | None = None,
     zone: tzinfo = UTC,
 ) -> list[Power]:
-    """Return mean and highest power by bucket, as `energy` does."""
+    """Return mean and highest power per bucket, with the same times as `energy`."""
     rows = _read(aggregate_sql.power, POWER, station_id, connector_id, since, until, width, zone)
     found: dict[datetime, Power] = {}
     for _, _, _, at, mean_w, max_w, _ in _chosen(rows):
@@ -129,10 +129,8 @@ def station_days_energy(station: Station, first: date, last: date) -> list[DayEn
     found = energy(station_id=station.pk, since=since, until=until, width=Width.DAY, zone=zone)
     by_day = {each.begins_at.astimezone(zone).date(): each for each in found}
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    return [
-        DayEnergy(day, by_day[day].energy_wh, by_day[day].fell) if day in by_day else DayEnergy(day, 0.0, False)
-        for day in days
-    ]
+    measured = {day: DayEnergy(day, each.energy_wh, each.register_reset) for day, each in by_day.items()}
+    return [measured.get(day, DayEnergy(day, 0.0, False)) for day in days]
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

@@ -1,8 +1,7 @@
-"""Which quarters of an hour got samples late, so that their roll-ups are made again.
+"""Marks of quarters of an hour that got samples late, so that their roll-ups are made again.
 
-A quarter is rolled up once it ended ROLLUP_LAG_S ago. A sample that is stored in time needs no mark; one that is older
-than half of that on receipt leaves a mark in the database transaction that stores it, and the other half is the time
-which that transaction has to commit.
+A quarter is rolled up ROLLUP_LAG_S after its end. A sample older than half of that on receipt leaves a mark in the
+database transaction that stores it; the other half is the time which that transaction has to commit.
 """
 
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from django.db import connection
 QUARTER = timedelta(minutes=15)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
-# The row is locked where it is there already, and not changed: whoever rolls up cannot delete it before the samples
+# DO UPDATE … WHERE false locks an existing row without a new version: a roll-up cannot delete it before the samples
 # that it now also stands for are committed.
 _MARK = """
     INSERT INTO meter_rollup_late (series_id, bucket) SELECT * FROM unnest(%s::int[], %s::timestamptz[])
@@ -23,7 +22,7 @@ _MARK = """
 
 
 def late_after() -> timedelta:
-    """Return how old a sample is on receipt that counts as late."""
+    """Return the age on receipt above which a sample is late."""
     return timedelta(seconds=settings.ROLLUP_LAG_S / 2)
 
 

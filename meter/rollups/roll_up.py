@@ -1,7 +1,7 @@
-"""Roll samples up: by quarters of an hour and by days, once they are over, and again where samples came late.
+"""Rolls samples up by quarters of an hour and by days once they are over, and again where samples came late.
 
-Every step is one short database transaction under an advisory lock, so it may run in any process, several at once, and
-be stopped at any time.
+Every step is one short database transaction under an advisory lock: runs may overlap, in any process, and may be
+interrupted at any time.
 """
 
 import time
@@ -20,14 +20,14 @@ from meter.storage import has_continuous_aggregates, refresh_continuous_aggregat
 
 SHORTEST_STEP, LONGEST_STEP = timedelta(hours=1), timedelta(days=32)
 FEW_ROWS = 20_000
-"""Time that one transaction rolls up while it catches up: twice as much each time while it comes to few rows."""
+"""Time that one transaction rolls up while it catches up; doubled after each that wrote fewer than FEW_ROWS."""
 LATE_BATCH = 1000
-"""Late quarters that one transaction rolls up again; who marks one of these waits for it."""
+"""Late quarters that one transaction rolls up again; a writer that marks one of these waits for its commit."""
 DAY = timedelta(days=1)
 
 
 class RollupResult(NamedTuple):
-    """What a run did: `until` is what is rolled up now, None for nothing."""
+    """What a run did; `until`: samples are rolled up until then, None for not at all."""
 
     is_ours: bool
     quarters: int
@@ -44,8 +44,8 @@ class _Step(NamedTuple):
 
 
 def roll_up(*, now: datetime, limit_s: float | None = None) -> RollupResult:
-    """Roll up every quarter of an hour that ended ROLLUP_LAG_S before `now`, every day that is over by then, and what
-    got samples late. A second run finds nothing to do.
+    """Roll up every quarter of an hour that ended ROLLUP_LAG_S before `now`, every day that ended by then, and those
+    that got samples late. Idempotent.
 
     :param limit_s: begin no step after so many seconds; the next run goes on.
     """
@@ -73,7 +73,7 @@ def roll_up(*, now: datetime, limit_s: float | None = None) -> RollupResult:
 
 
 def progress() -> RollupProgress:
-    """Return how far roll-ups have come; a row of nulls where none began."""
+    """Return the progress of roll-ups; a row of nulls before the first."""
     return RollupProgress.objects.first() or RollupProgress()
 
 
@@ -103,7 +103,7 @@ def _next_step(now: datetime, span: timedelta) -> _Step:
 
 
 def _begun(cursor: CursorWrapper, target: datetime) -> RollupProgress:
-    """Return the progress, begun at the day of the first sample, or at that of `target` where there is none."""
+    """Return the progress, initialised to the day of the first sample, or of `target` where there is none."""
     row = progress()
     if row.quarters_until is None:
         cursor.execute("SELECT min(effective_at) FROM meter_values")
@@ -115,21 +115,21 @@ def _begun(cursor: CursorWrapper, target: datetime) -> RollupProgress:
 
 
 def _late(cursor: CursorWrapper, row: RollupProgress) -> int:
-    """Roll up a batch of late quarters again, and their days; what is not rolled up yet comes by itself."""
+    """Roll up a batch of late quarters again, and their days; skip what the regular roll-up has still to come to."""
     marks = _take_marks(cursor, row.quarters_until)
     if marks:
         kept = [mark for mark in marks if row.quarters_from is None or mark[1] >= row.quarters_from]
         cursor.execute(sql.QUARTERS_OF_STRETCHES, _columns(kept))
         days = {(series_id, _day_of(bucket)) for series_id, bucket in marks}
         over = sorted((series_id, day) for series_id, day in days if row.days_until and day < row.days_until)
-        # Of the quarters and of the samples one may be gone already: the row that saw more samples stands.
+        # Retention may have deleted quarters or samples by now: the row of more samples is kept.
         cursor.execute(sql.DAYS_OF_STRETCHES, _columns(over))
         cursor.execute(sql.DAYS_OF_STRETCHES_RAW, _columns(over))
     return len(marks)
 
 
 def _take_marks(cursor: CursorWrapper, until: datetime | None) -> list[tuple[int, datetime]]:
-    """Delete and return marks, before anything is read: one that is made from now on has its samples unread."""
+    """Delete and return marks before any sample is read: a later mark then means unread samples."""
     cursor.execute(
         """
         DELETE FROM meter_rollup_late WHERE (series_id, bucket) IN (
@@ -143,9 +143,9 @@ def _take_marks(cursor: CursorWrapper, until: datetime | None) -> list[tuple[int
 
 
 def _next_late(now: datetime) -> _Step:
-    """Refresh the continuous aggregates where samples came late; the rest is their own policy's.
+    """Refresh the continuous aggregates where samples came late; their policy refreshes the rest.
 
-    Refreshing cannot run inside a transaction. If it fails, the next run of the policy makes up for the lost marks.
+    Refreshing cannot run inside a transaction. If it fails, the next run of the policy covers the deleted marks.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         if not try_lock_for_transaction(AdvisoryLock.ROLL_UP):
@@ -154,7 +154,7 @@ def _next_late(now: datetime) -> _Step:
     if marks:
         buckets = [bucket for _, bucket in marks]
         begin, kept_from = _day_of(min(buckets)), progress().samples_from
-        if kept_from is not None:  # what was rolled up before its samples were dropped must stand
+        if kept_from is not None:  # a refresh would delete roll-ups whose samples are deleted
             begin = max(begin, kept_from)
         end = _day_of(max(buckets)) + DAY
         if begin < end:

@@ -1,7 +1,7 @@
-"""The SQL that samples are rolled up by; the same for tables, for continuous aggregates and for what is read raw.
+"""The SQL expressions of roll-ups, shared by tables, continuous aggregates and reads of samples.
 
-A function of TimescaleDB alone (first, last, time_bucket) is used only where TimescaleDB demands it: of several
-samples at one instant first() takes any, and results must not depend on the edition.
+TimescaleDB's own functions (first, last, time_bucket) are used only where TimescaleDB demands it: of several samples
+at one instant first() takes any, and results must not depend on the edition.
 """
 
 MAX_VALUE = 1e15
@@ -26,8 +26,8 @@ OF_QUARTERS = """
     (array_agg(last_value ORDER BY bucket))[count(*)::int] AS last_value, sum(samples)::int AS samples
 """
 
-# Samples are only ever taken away by retention, so the row that saw more of them is the truer one; one that saw as
-# many saw the same, or others in the place of those that are gone.
+# Only retention deletes samples, so a row of more samples is more complete; one of as many is of the same samples, or
+# of later ones in the place of deleted ones.
 _UPSERT = f"""
     ON CONFLICT (series_id, bucket) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in COLUMNS.split(", "))}
@@ -36,7 +36,7 @@ _UPSERT = f"""
 
 
 def bucket_of(width: str, column: str) -> str:
-    """Return the expression for the begin of the stretch that an instant is in."""
+    """Return the expression for the begin of an instant's bucket."""
     return f"date_bin({width}, {column}, {ORIGIN})"
 
 

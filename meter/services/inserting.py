@@ -1,4 +1,4 @@
-"""Rows of meter_values, stored by the batch in one statement."""
+"""Inserts rows of meter_values, a batch in one statement."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ class SampleRow(NamedTuple):
 _COLUMNS = "effective_at, value, reported_at, series_id, transaction_id, transaction_ref, raw"
 _ARRAYS = "%s::timestamptz[], %s::float8[], %s::timestamptz[], %s::int[], %s::int[], %s::text[], %s::text[]"
 
-# In one order, so that two processes that store the same samples do not deadlock on the unique index.
+# ORDER BY: two processes that store the same samples would else deadlock on the unique index.
 _INSERT = f"""
     INSERT INTO meter_values ({_COLUMNS})
     SELECT * FROM unnest({_ARRAYS}) AS v({_COLUMNS})
@@ -31,8 +31,8 @@ _INSERT = f"""
     ON CONFLICT DO NOTHING
 """
 
-# CASE keeps the look at `owned` a hashed one: as a join it would be a loop in a loop, for nobody can tell PostgreSQL
-# how long an array will be.
+# CASE keeps the look-up in `owned` a hashed subplan: as a semi-join it would be a nested loop, since PostgreSQL cannot
+# estimate the length of an array.
 _INSERT_OWNED = f"""
     WITH {OWNED_SQL},
     stored AS (
@@ -47,7 +47,7 @@ _INSERT_OWNED = f"""
 
 
 def insert_samples(rows: Sequence[SampleRow]) -> None:
-    """Store samples inside the current database transaction; those that are stored already are left as they are."""
+    """Insert samples inside the current database transaction; skip those that are stored already."""
     if rows:
         run_prepared(_INSERT, columns(rows))
 
@@ -55,11 +55,11 @@ def insert_samples(rows: Sequence[SampleRow]) -> None:
 def insert_owned_samples(
     *, rows: Sequence[SampleRow], station_ids: Sequence[int], epochs: Mapping[int, int]
 ) -> set[int]:
-    """Store samples, at least one, of the stations that are owned by connections of these epochs; return which are.
+    """Insert samples, at least one, of the stations that connections of these epochs own; return the ids of those.
 
     One statement, and so a database transaction of its own where none is open.
 
-    :param station_ids: whose each row is; each is in `epochs`.
+    :param station_ids: the station of each row, each a key of `epochs`.
     """
     owned = run_prepared(_INSERT_OWNED, [list(epochs), list(epochs.values()), *columns(rows), list(station_ids)])
     return {station_id for (station_id,) in owned}

@@ -7,16 +7,20 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from evcharging.events import emit
 from meter.models import MeterValue
 from meter.rollups.late import late_after, mark_late, quarter_of
 from meter.services.inserting import SampleRow, insert_owned_samples, insert_samples
-from meter.services.series import SeriesKey, known_series_id, series_ids
-from meter.signals import readings_stored
+from meter.services.series import SeriesKey, known_series, series_ids
 from meter.types import Reading
 from stations.services.connection import current_epochs, newest_epochs
-from stations.timing import effective_time
-from transactions.services.readings import RunningValue, TransactionRef, known_transaction, resolve_refs
+from stations.types import Received
+from transactions.services.readings import (
+    RunningValue,
+    TransactionRef,
+    known_transactions,
+    resolve_refs,
+    update_running_values,
+)
 
 ENERGY, POWER, SOC = "Energy.Active.Import.Register", "Power.Active.Import", "SoC"
 
@@ -27,40 +31,37 @@ class MeterMessage(NamedTuple):
     `transaction_id` is None where the reported one is no usable id; `transaction_ref` is its text, "" for none.
     """
 
-    station_id: int
-    epoch: int
+    received: Received
     connector_id: int
     transaction_id: int | None
     transaction_ref: str
     readings: Sequence[Reading]
-    received_at: datetime
-    clock_drift_s: float | None
 
 
 def record_readings(*, messages: Sequence[MeterMessage]) -> list[bool]:
-    """Store a batch of messages in one database transaction; return for each whether its connection still owns the
-    station (where not, it is not stored and must not be answered).
+    """Store a batch of messages in one database transaction, with the running values of their transactions.
 
-    Sends `readings_stored` for what belongs to transactions. Stored twice, a sample is there once.
+    Stored twice, a sample is there once.
+
+    :returns: for each message whether its connection still owns the station; where not, it is not stored and must not
+        be answered.
     """
     timed = [_timed(message) for message in messages]
-    owned = _record_plain(messages, timed)
+    owned = _record_cached(messages, timed)
     return _record(messages, timed) if owned is None else owned
 
 
 @transaction.atomic
 def store_transaction_data(
     *,
-    station_id: int,
+    received: Received,
     connector_id: int,
     transaction_pk: int | None,
     transaction_ref: str,
     readings: Sequence[Reading],
-    received_at: datetime,
-    clock_drift_s: float | None,
 ) -> None:
     """Store the samples that a StopTransaction brought; they change no running value."""
-    message = MeterMessage(station_id, 0, connector_id, None, transaction_ref, readings, received_at, clock_drift_s)
+    message = MeterMessage(received, connector_id, None, transaction_ref, readings)
     mark_late(_insert([(message, transaction_pk, _timed(message))]))
 
 
@@ -74,7 +75,7 @@ def give_samples_to_transaction(
     until: datetime,
     transaction_pk: int,
 ) -> int:
-    """Make stored samples that belong to no transaction the given one's; return how many."""
+    """Assign stored samples that belong to no transaction to the given one; return how many."""
     return MeterValue.objects.filter(
         series__station_id=station_id,
         series__connector_id=connector_id,
@@ -87,52 +88,52 @@ def give_samples_to_transaction(
 Timed = list[tuple[datetime, datetime | None, Reading]]
 
 
-def _record_plain(messages: Sequence[MeterMessage], timed: Sequence[Timed]) -> list[bool] | None:
-    """Store a batch that leaves nothing to decide, in one statement and one for its transactions; None where it is not
-    such a batch.
+def _record_cached(messages: Sequence[MeterMessage], timed: Sequence[Timed]) -> list[bool] | None:
+    """Fast path: all series and transactions cached, nothing late. None if the batch needs the general path.
 
-    Its samples are in time, of series that are known, and outside of transactions or in known ones.
+    One statement, and a second one for the running values of transactions.
     """
-    epochs = newest_epochs(messages=messages)
+    received = [message.received for message in messages]
+    epochs = newest_epochs(messages=received)
     try:
         belonging = [
-            (message, _known_transaction(message), each)
+            (message, _cached_transaction(message), each)
             for message, each in zip(messages, timed, strict=True)
-            if epochs[message.station_id] == message.epoch
+            if epochs[message.received.station_id] == message.received.epoch
         ]
-        rows, late = _rows(belonging, known_series_id)
+        rows, late = _rows(belonging, known_series.__getitem__)
     except KeyError:
         return None
     if late or not rows:
         return None
-    station_ids = [message.station_id for message, _, each in belonging for _ in each]
+    station_ids = [message.received.station_id for message, _, each in belonging for _ in each]
     values = [
-        (message.station_id, running_value(pk, True, message, each))
+        (message.received.station_id, running_value(pk, True, message, each))
         for message, pk, each in belonging
         if pk is not None
     ]
     with transaction.atomic() if values else nullcontext():  # one statement is a database transaction of its own
         owned = insert_owned_samples(rows=rows, station_ids=station_ids, epochs=epochs)
-        told = [value for station_id, value in values if station_id in owned]
-        if told:
-            emit(readings_stored, MeterValue, values=told)
-    return [message.station_id in owned and epochs[message.station_id] == message.epoch for message in messages]
+        update_running_values(values=[value for station_id, value in values if station_id in owned])
+    return [each.station_id in owned and epochs[each.station_id] == each.epoch for each in received]
 
 
-def _known_transaction(message: MeterMessage) -> int | None:
+def _cached_transaction(message: MeterMessage) -> int | None:
     """Return the transaction that a message names, None if it names none.
 
-    :raises KeyError: this process has not met it.
+    :raises KeyError: it is not cached, or no usable id.
     """
     if not message.transaction_ref:
         return None
-    return known_transaction(station_id=message.station_id, transaction_id=message.transaction_id)
+    if message.transaction_id is None:
+        raise KeyError(message.transaction_ref)
+    return known_transactions[message.received.station_id, message.transaction_id]
 
 
 @transaction.atomic
 def _record(messages: Sequence[MeterMessage], timed: Sequence[Timed]) -> list[bool]:
-    epochs = current_epochs(station_ids=[message.station_id for message in messages])
-    owned = [epochs.get(message.station_id) == message.epoch for message in messages]
+    epochs = current_epochs(station_ids=[message.received.station_id for message in messages])
+    owned = [epochs.get(message.received.station_id) == message.received.epoch for message in messages]
     kept = [both for both, is_owned in zip(zip(messages, timed, strict=True), owned, strict=True) if is_owned]
     if kept:
         _store(kept)
@@ -151,8 +152,7 @@ def _store(kept: Sequence[tuple[MeterMessage, Timed]]) -> None:
         if found is not None:
             values.append(running_value(found.pk, found.is_named, message, timed))
     late = _insert(rows)
-    if values:
-        emit(readings_stored, MeterValue, values=values)
+    update_running_values(values=values)
     mark_late(late)
 
 
@@ -179,36 +179,35 @@ def running_value(pk: int, is_named: bool, message: MeterMessage, timed: Timed) 
     power_at, power_w = newest.get(POWER, (None, None))
     soc_at, soc_percent = newest.get(SOC, (None, None))
     return RunningValue(
-        pk, is_named, message.received_at, register_wh, register_at, power_w, power_at, soc_percent, soc_at
+        pk, is_named, message.received.received_at, register_wh, register_at, power_w, power_at, soc_percent, soc_at
     )
 
 
 def _timed(message: MeterMessage) -> Timed:
-    """Give every reading its effective time, and its reported one where that differs."""
+    """Return every reading with its effective time, and its reported one where that differs."""
     timed: Timed = []
     last_reported: datetime | None = None
-    at, differs = message.received_at, None
+    at, differs = message.received.received_at, None
     for index, reading in enumerate(message.readings):
         if index == 0 or reading.reported_at is not last_reported:
             last_reported = reading.reported_at
-            at, is_credible = effective_time(
-                reported_at=last_reported, received_at=message.received_at, clock_drift_s=message.clock_drift_s
-            )
+            at, is_credible = message.received.effective_time(last_reported)
             differs = None if is_credible else last_reported
         timed.append((at, differs, reading))
     return timed
 
 
 def _ref(message: MeterMessage, timed: Timed) -> TransactionRef:
-    instants = [at for at, _, _ in timed] or [message.received_at]
+    received = message.received
+    instants = [at for at, _, _ in timed] or [received.received_at]
     return TransactionRef(
-        message.station_id,
+        received.station_id,
         message.connector_id,
         message.transaction_id,
         message.transaction_ref,
         min(instants),
         max(instants),
-        message.received_at,
+        received.received_at,
     )
 
 
@@ -219,17 +218,18 @@ Belonging = tuple[MeterMessage, int | None, Timed]
 def _rows(
     messages: Iterable[Belonging], series_id: Callable[[SeriesKey], int]
 ) -> tuple[list[SampleRow], set[tuple[int, datetime]]]:
-    """Return the rows of samples, and the quarters of an hour (series id, begin) to which some come late.
+    """Return the rows of samples, and the quarters of an hour (series id, begin) that some come late for.
 
-    :raises KeyError: `series_id` does not know one.
+    :raises KeyError: by `series_id`.
     """
     allowed_age = late_after()
-    new = tuple.__new__  # half the time of calling the class, for what there is most of
+    new = tuple.__new__  # half the time of calling the class; a batch has most of these
     rows: list[SampleRow] = []
     late: set[tuple[int, datetime]] = set()
     for message, pk, timed in messages:
-        station_id, connector_id, ref = message.station_id, message.connector_id, message.transaction_ref
-        late_before = message.received_at - allowed_age
+        received, connector_id, _, ref, _ = message
+        station_id = received.station_id
+        late_before = received.received_at - allowed_age
         for at, differs, reading in timed:
             series = series_id(new(SeriesKey, (station_id, connector_id, *reading[1:7])))
             rows.append(new(SampleRow, (at, reading.value, differs, series, pk, ref, reading.raw)))
@@ -239,9 +239,9 @@ def _rows(
 
 
 def _insert(messages: Sequence[Belonging]) -> set[tuple[int, datetime]]:
-    """Store samples inside the current database transaction; return what mark_late() is to mark, as its last lock."""
+    """Store samples inside the current database transaction; return what to give to mark_late(), its last lock."""
     keys = [
-        SeriesKey(message.station_id, message.connector_id, *reading[1:7])
+        SeriesKey(message.received.station_id, message.connector_id, *reading[1:7])
         for message, _, timed in messages
         for _, _, reading in timed
     ]

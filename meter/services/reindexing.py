@@ -1,7 +1,7 @@
-"""The index of samples made dense again.
+"""Rebuilds the bloated identity index of samples.
 
-Many series grow at once in the middle of it, so that PostgreSQL splits its pages in halves that are never filled: it
-takes twice the room that it needs, on the disk and in memory. Rebuilt where nothing is added any more, it stays dense.
+Every series appends in the middle of the index, so that page splits leave halves which are never filled: the index
+takes twice the space it needs, on disk and in memory. Rebuilt where nothing is added any more, it stays dense.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ _NEEDED = """
 
 
 class Reindexed(NamedTuple):
-    """An index that was rebuilt: its bytes before and after, 0 for what a run that was cut off had left."""
+    """An index that was rebuilt: its bytes before and after; after 0 for the remains of an interrupted run."""
 
     name: str
     before: int
@@ -50,10 +50,12 @@ class Reindexed(NamedTuple):
 
 
 def reindex_samples(*, now: datetime) -> list[Reindexed] | None:
-    """Rebuild the indexes of samples that take too much room, while they are read and written; outside of any database
-    transaction. Of a hypertable those of chunks that are over. None: another process is at it.
+    """Rebuild the indexes of samples that are bloated, concurrently; outside of any database transaction.
 
-    PostgreSQL needs as much room again meanwhile; what a run that was cut off left behind is removed.
+    Of a hypertable only those of closed chunks. Drops the invalid indexes of an interrupted run. PostgreSQL needs the
+    space of an index a second time meanwhile.
+
+    :returns: None if another process does so now.
     """
     if not try_lock_for_session(AdvisoryLock.REINDEX_SAMPLES):
         return None
@@ -81,7 +83,7 @@ def _reindex(cursor: Any, table: str) -> Iterator[Reindexed]:
 
 
 def _needed_bytes(cursor: Any, table: str) -> float:
-    """Return what the index needs, as good as PostgreSQL's statistics tell."""
+    """Estimate the size of a dense index from PostgreSQL's statistics."""
     cursor.execute("SELECT reltuples FROM pg_class WHERE oid = to_regclass(%s)", [table])
     if cursor.fetchone() == (-1,):
         cursor.execute(f"ANALYZE {table}")

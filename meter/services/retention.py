@@ -14,7 +14,7 @@ from meter.selectors import MARGIN
 from meter.storage import DAYS_VIEW, QUARTERS_VIEW, has_continuous_aggregates, refresh_continuous_aggregates
 from transactions.models import Transaction
 
-# On a hypertable whole chunks go, so there the earliest open transaction holds back everything after it.
+# A hypertable drops whole chunks: there the earliest open transaction keeps everything after it.
 _OF_OPEN_TRANSACTION = """
     meter_values.transaction_id IS NOT NULL AND EXISTS (
         SELECT FROM transactions_transaction t WHERE t.id = meter_values.transaction_id AND t.closing = 'open')
@@ -22,7 +22,7 @@ _OF_OPEN_TRANSACTION = """
 
 
 def apply_retention(*, now: datetime, is_dry_run: bool = False, limit_s: float | None = None) -> list[Removed]:
-    """Remove samples and roll-ups that are older than the settings say; return what was looked at.
+    """Delete samples and roll-ups that are older than the settings say; return what was examined.
 
     Samples stay until they are rolled up, and as long as their transaction is open.
 
@@ -65,10 +65,10 @@ def _remove_samples(now: datetime, is_dry_run: bool, deadline: float | None) -> 
 
 
 def samples_before(now: datetime) -> datetime | None:
-    """Return the instant before which samples may go: their retention is over, and they are rolled up by quarter and
-    by day; None while nothing is rolled up."""
+    """Return the instant before which samples may be deleted: their retention is over, and they are rolled up by
+    quarter and by day; None while nothing is rolled up."""
     limits = [now - timedelta(days=settings.METER_VALUES_RETENTION_DAYS)]
-    if not has_continuous_aggregates():  # those are refreshed up to there before anything goes
+    if not has_continuous_aggregates():  # those are refreshed up to there before anything is deleted
         row = RollupProgress.objects.first()
         if row is None or row.days_until is None:
             return None

@@ -1,10 +1,11 @@
-"""Which series a sample belongs to: looked up in the process, created on sight."""
+"""The series that samples belong to: cached in the process, created on sight."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import connection
 
+from evcharging.db.known_rows import KnownRows
 from meter.models import Series
 
 
@@ -21,29 +22,18 @@ class SeriesKey(NamedTuple):
     unit: str
 
 
-MAX_CACHED = 500_000
-"""Series known to one process before it forgets them all, about 150 bytes each."""
-
-_known: dict[SeriesKey, int] = {}
-
-
-def known_series_id(key: SeriesKey) -> int:
-    """Return the id of a series that this process has met.
-
-    :raises KeyError: it has not, which says nothing of the database.
-    """
-    return _known[key]
+known_series: KnownRows[SeriesKey] = KnownRows(500_000)
 
 
 def series_ids(*, keys: Iterable[SeriesKey]) -> dict[SeriesKey, int]:
-    """Return the id of each series, creating those that are new; inside the caller's database transaction.
+    """Return the id of each series; create those that are new, inside the caller's database transaction.
 
     Rows are created in one order, so that two processes that meet the same new series do not deadlock.
     """
     found: dict[SeriesKey, int] = {}
     missing: list[SeriesKey] = []
     for key in set(keys):
-        known = _known.get(key)
+        known = known_series.get(key)
         if known is None:
             missing.append(key)
         else:
@@ -51,14 +41,8 @@ def series_ids(*, keys: Iterable[SeriesKey]) -> dict[SeriesKey, int]:
     if missing:
         created = _find_or_create(sorted(missing))
         found |= created
-        # Only once it is committed: a series whose insert rolls back has no row.
-        transaction.on_commit(lambda: remember(created))
+        known_series.remember_on_commit(created)
     return found
-
-
-def forget_known_series() -> None:
-    """Empty this process's table of known series, after their rows were removed."""
-    _known.clear()
 
 
 def _find_or_create(keys: list[SeriesKey]) -> dict[SeriesKey, int]:
@@ -84,10 +68,3 @@ def _find_or_create(keys: list[SeriesKey]) -> dict[SeriesKey, int]:
         if SeriesKey(*row[1:]) in wanted
     }
     return by_key
-
-
-def remember(created: dict[SeriesKey, int]) -> None:
-    """Put series whose rows are committed into this process's table."""
-    if len(_known) > MAX_CACHED:
-        _known.clear()
-    _known.update(created)

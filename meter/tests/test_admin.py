@@ -12,7 +12,7 @@ from meter.services.readings import MeterMessage, record_readings
 from meter.types import Reading
 from stations.models import Station
 from tests.support.back_office import page, queries, queries_grow, staff, table_rows
-from tests.support.factories import make_station, reading, start, transaction_of
+from tests.support.factories import make_station, reading, received, start, transaction_of
 from transactions.models import Transaction
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def report(
 ) -> None:
     at = at or timezone.now()
     readings = tuple(one._replace(reported_at=at) for one in readings or (reading(1500.0),))
-    record_readings(messages=[MeterMessage(station.pk, 1, 1, row, ref, readings, at, None)])
+    record_readings(messages=[MeterMessage(received(station, at), 1, row, ref, readings)])
 
 
 def charging(station: Station, at: datetime) -> Transaction:

@@ -6,7 +6,7 @@ import pytest
 
 from meter.services.readings import MeterMessage, record_readings
 from tests.support.api import Program, errors, queries_grow
-from tests.support.factories import NOON, make_station, reading, start, transaction_of
+from tests.support.factories import NOON, make_station, reading, received, start, transaction_of
 
 pytestmark = pytest.mark.django_db
 DAY = {"station": "A", "since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"}
@@ -19,10 +19,9 @@ def program() -> Program:
 
 def sample(station, minute: int = 0, value: float | None = 1500.0, transaction_id: int = 0, **fields) -> None:
     at = NOON + timedelta(minutes=minute)
-    message = MeterMessage(
-        station.pk, 1, fields.pop("connector_id", 1), transaction_id or None, str(transaction_id or ""),
-        [reading(value, reported_at=at, **fields)], at, None,
-    )  # fmt: skip
+    ref, connector_id = str(transaction_id or ""), fields.pop("connector_id", 1)
+    readings = [reading(value, reported_at=at, **fields)]
+    message = MeterMessage(received(station, at), connector_id, transaction_id or None, ref, readings)
     assert record_readings(messages=[message]) == [True]
 
 

@@ -12,12 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from meter.models import MeterValue, Series
 from meter.services import readings as services
 from meter.services.readings import MeterMessage, record_readings
-from meter.services.series import SeriesKey, forget_known_series, remember, series_ids
+from meter.services.series import SeriesKey, known_series, series_ids
 from stations.models import Station
-from tests.support.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
+from tests.support.factories import NOON, make_id_tag, make_station, reading, received, start, stop, transaction_of
 from transactions.models import Mark, OrphanMessage, Transaction
 from transactions.services.orphans import adopt_orphan
-from transactions.services.readings import forget_known_transactions, known_transaction, remember_transactions
+from transactions.services.readings import known_transactions
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storage]
 
@@ -25,14 +25,14 @@ pytestmark = [pytest.mark.django_db, pytest.mark.storage]
 def know_series_of(messages: Sequence[MeterMessage]) -> None:
     """Have this process know the series, as it does once their first samples are committed."""
     keys = [
-        SeriesKey(message.station_id, message.connector_id, *reading[1:7])
+        SeriesKey(message.received.station_id, message.connector_id, *reading[1:7])
         for message in messages
         for reading in message.readings
     ]
-    remember(series_ids(keys=keys))
+    known_series.remember(series_ids(keys=keys))
     named = [message.transaction_id for message in messages if message.transaction_id is not None]
     rows = Transaction.objects.filter(transaction_id__in=named).values_list("station_id", "transaction_id", "pk")
-    remember_transactions({(station_id, transaction_id): pk for station_id, transaction_id, pk in rows})
+    known_transactions.remember({(station_id, transaction_id): pk for station_id, transaction_id, pk in rows})
 
 
 @pytest.fixture(params=["new series", "known series"], autouse=True)
@@ -46,15 +46,13 @@ def _series(request, monkeypatch) -> Iterator[None]:
     if request.param == "known series":
         monkeypatch.setattr(sys.modules[__name__], "record_readings", record_known)
     yield
-    forget_known_series()
-    forget_known_transactions()
+    known_series.clear()
+    known_transactions.clear()
 
 
 def message(station, *readings, connector_id=1, transaction_id=None, ref=None, received_at=NOON, drift=None):
     ref = ref if ref is not None else ("" if transaction_id is None else str(transaction_id))
-    return MeterMessage(
-        station.pk, station.connection_epoch, connector_id, transaction_id, ref, readings, received_at, drift
-    )
+    return MeterMessage(received(station, received_at, drift=drift), connector_id, transaction_id, ref, readings)
 
 
 def test_readings_are_stored_with_their_words():
@@ -114,14 +112,15 @@ def test_readings_of_a_superseded_connection_are_not_stored():
 def test_only_the_newest_connection_of_a_batch_is_heard():
     station = make_station()
     old = message(station, reading(1.0))
-    batch = [old, message(station, reading(2.0))._replace(epoch=station.connection_epoch + 1), old]
-    Station.objects.filter(pk=station.pk).update(connection_epoch=station.connection_epoch + 1)
+    station.connection_epoch += 1
+    station.save(update_fields=["connection_epoch"])
+    batch = [old, message(station, reading(2.0)), old]
     assert record_readings(messages=batch) == [False, True, False]
     assert list(MeterValue.objects.values_list("value", flat=True)) == [2.0]
 
 
 @pytest.mark.parametrize("odd", [{}, {"ref": "-1"}, {"received_at": NOON + timedelta(days=1)}], ids=str)
-def test_batch_that_leaves_nothing_to_decide_is_one_statement(odd):
+def test_batch_of_cached_series_is_one_statement(odd):
     station = make_station()
     voltage = reading(230.0, measurand="Voltage", unit="V")
     batch = [message(station, reading(), voltage), message(station, reading(), **odd)]
@@ -159,15 +158,11 @@ def test_batch_in_known_transactions_is_two_statements_whatever_their_number():
 def test_transaction_is_remembered_once_its_message_is_committed(django_capture_on_commit_callbacks):
     station = make_station()
     answer = start(station, id_tag=make_id_tag().id_tag)
-    own = {"station_id": station.pk, "transaction_id": answer.transaction_id}
+    own = station.pk, answer.transaction_id
     with django_capture_on_commit_callbacks(execute=True):
         services.record_readings(messages=[message(station, reading(), transaction_id=answer.transaction_id)])
-        with pytest.raises(KeyError):
-            known_transaction(**own)
-    assert known_transaction(**own) == Transaction.objects.get(transaction_id=answer.transaction_id).pk
-    for other in ({"station_id": make_station().pk}, {"transaction_id": None}):
-        with pytest.raises(KeyError):
-            known_transaction(**(own | other))
+        assert own not in known_transactions
+    assert known_transactions == {own: Transaction.objects.get(transaction_id=answer.transaction_id).pk}
 
 
 def test_message_without_readings_is_answered_if_its_connection_owns_the_station():

@@ -14,7 +14,7 @@ from meter.rollups.roll_up import roll_up
 from meter.services.readings import MeterMessage, record_readings
 from stations.models import Station
 from tests.support import rollup_model as model
-from tests.support.factories import make_station, reading, start, stop
+from tests.support.factories import make_station, reading, received, start, stop
 from tests.support.rollup_model import DAY, QUARTER, Sample
 from tests.support.samples import END, MIDNIGHT, store
 
@@ -36,7 +36,7 @@ def stored(table: type[QuarterRollup] | type[DayRollup]) -> dict[tuple, model.Ex
 
 
 def wh(found) -> dict[datetime, tuple]:
-    return {each.begins_at: (pytest.approx(each.energy_wh, abs=1e-6), each.fell) for each in found}
+    return {each.begins_at: (pytest.approx(each.energy_wh, abs=1e-6), each.register_reset) for each in found}
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_power_is_the_mean_and_the_highest_with_phases_added(station):
             reading(1000.0 * number + minute, measurand="Power.Active.Import", unit="W", phase=phase, reported_at=at)
             for number, phase in enumerate(("L1", "L2", "L3"), start=1)
         ]
-        record_readings(messages=[MeterMessage(station.pk, 1, 1, None, "", readings, at, None)])
+        record_readings(messages=[MeterMessage(received(station, at), 1, None, "", readings)])
     for _ in range(2):
         found = power(station_id=station.pk, since=MIDNIGHT, until=END, width=Width.QUARTER)
         assert found == [(MIDNIGHT, 6004.5, 6009.0)]

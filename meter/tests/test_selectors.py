@@ -8,7 +8,7 @@ from meter.selectors import MAX_POINTS, Column, curves, sample_table, samples_of
 from meter.services.readings import MeterMessage, record_readings
 from meter.types import Reading
 from stations.models import Station
-from tests.support.factories import NOON, make_station, reading, start, stop, transaction_of
+from tests.support.factories import NOON, make_station, reading, received, start, stop, transaction_of
 from transactions.models import Transaction
 
 pytestmark = pytest.mark.django_db
@@ -28,9 +28,7 @@ def row(station) -> Transaction:
 def message(row: Transaction, *readings: Reading, minutes: float = 0, connector_id: int = 1) -> MeterMessage:
     at = NOON + timedelta(minutes=minutes)
     readings = tuple(one._replace(reported_at=at) for one in readings)
-    return MeterMessage(
-        row.station_id, 1, connector_id, row.transaction_id, str(row.transaction_id), readings, at, None
-    )
+    return MeterMessage(received(row.station, at), connector_id, row.transaction_id, str(row.transaction_id), readings)
 
 
 def report(row: Transaction, *readings: Reading, minutes: float = 0, connector_id: int = 1) -> None:

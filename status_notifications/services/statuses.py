@@ -1,18 +1,15 @@
 """Everything that writes status history."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
 
-from connectors.services.states import StatusAt
+from connectors.services.statuses import StatusAt, apply_statuses
 from evcharging.db.prepared import columns, run_prepared
-from evcharging.events import emit
 from stations.services.connection import OWNED_SQL, newest_epochs
-from stations.timing import effective_time
-from status_notifications.models import StatusCode, StatusNotification
-from status_notifications.signals import statuses_stored
+from stations.types import Received
+from status_notifications.models import StatusCode
 from status_notifications.types import StatusReport
 
 CODES = {code.label: code.value for code in StatusCode}
@@ -21,46 +18,44 @@ CODES = {code.label: code.value for code in StatusCode}
 class StatusMessage(NamedTuple):
     """One StatusNotification (OCPP 1.6 §4.9) as received."""
 
-    station_id: int
-    epoch: int
+    received: Received
     report: StatusReport
-    received_at: datetime
-    clock_drift_s: float | None
 
 
 @transaction.atomic
 def record_statuses(*, messages: Sequence[StatusMessage]) -> list[bool]:
-    """Store a batch of statuses in one database transaction; return for each whether its connection still owns the
-    station (where not, it is not stored and must not be answered).
+    """Store a batch of statuses in one database transaction, with the connectors that they are the latest of.
 
-    Sends `statuses_stored`, so that connectors stand or fall with their history. Stored twice, a status is there once.
+    Stored twice, a status is there once.
+
+    :returns: for each message whether its connection still owns the station; where not, it is not stored and must not
+        be answered.
     """
-    epochs = newest_epochs(messages=messages)
-    newest = [message for message in messages if epochs[message.station_id] == message.epoch]
-    statuses = [_status_at(message) for message in newest]
+    received = [message.received for message in messages]
+    epochs = newest_epochs(messages=received)
+    statuses = [
+        _status_at(message) for message in messages if epochs[message.received.station_id] == message.received.epoch
+    ]
     owned = _insert(statuses, epochs)
     kept = [status for status in statuses if status.station_id in owned]
     if kept:
-        emit(statuses_stored, StatusNotification, statuses=kept)
-    return [message.station_id in owned and epochs[message.station_id] == message.epoch for message in messages]
+        apply_statuses(statuses=kept)
+    return [each.station_id in owned and epochs[each.station_id] == each.epoch for each in received]
 
 
 def _status_at(message: StatusMessage) -> StatusAt:
-    report = message.report
-    effective = effective_time(
-        reported_at=report.reported_at, received_at=message.received_at, clock_drift_s=message.clock_drift_s
-    )
+    received, report = message
     return StatusAt(
-        message.station_id,
+        received.station_id,
         report.connector_id,
-        effective.at,
+        received.effective_time(report.reported_at).at,
         report.status,
         report.error_code,
         report.info,
         report.vendor_id,
         report.vendor_error_code,
         report.reported_at,
-        message.received_at,
+        received.received_at,
     )
 
 
@@ -85,7 +80,7 @@ _INSERT = f"""
 
 
 def _insert(statuses: Sequence[StatusAt], epochs: Mapping[int, int]) -> set[int]:
-    """Store statuses of the stations that connections of these epochs own; return which those are."""
+    """Store statuses of the stations that connections of these epochs own; return the ids of those stations."""
     rows = [
         (
             status.effective_at,

@@ -12,7 +12,7 @@ from status_notifications.models import StatusNotification
 from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
 from tests.support.back_office import page, queries_grow, staff, table_rows
-from tests.support.factories import make_station
+from tests.support.factories import make_station, received
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/status_notifications/statusnotification/"
@@ -30,7 +30,7 @@ def report(station: Station, status: str = "Available", at: datetime | None = No
         "vendor_error_code": "",
         "reported_at": at,
     } | fields
-    record_statuses(messages=[StatusMessage(station.pk, 1, StatusReport(**values), at, None)])
+    record_statuses(messages=[StatusMessage(received(station, at), StatusReport(**values))])
 
 
 def shown(text: str) -> list[tuple[str, str, str]]:

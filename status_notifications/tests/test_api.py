@@ -8,7 +8,7 @@ from status_notifications.models import StatusNotification
 from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
 from tests.support.api import ROOT, Program, errors, queries_grow
-from tests.support.factories import NOON, make_station
+from tests.support.factories import NOON, make_station, received
 
 pytestmark = pytest.mark.django_db
 DAY = {"since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"}
@@ -22,7 +22,7 @@ def program() -> Program:
 def report(station, minute: int, status: str = "Available", connector_id: int = 1) -> None:
     at = NOON + timedelta(minutes=minute)
     said = StatusReport(connector_id, status, "NoError", "", "", "", at)
-    assert record_statuses(messages=[StatusMessage(station.pk, 1, said, at, None)]) == [True]
+    assert record_statuses(messages=[StatusMessage(received(station, at), said)]) == [True]
 
 
 def test_statuses_of_a_station_latest_first(program):

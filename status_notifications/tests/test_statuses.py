@@ -9,7 +9,7 @@ from stations.models import Station
 from status_notifications.models import StatusCode, StatusNotification
 from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.types import StatusReport
-from tests.support.factories import NOON, make_station
+from tests.support.factories import NOON, make_station, received
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storage]
 
@@ -24,7 +24,7 @@ def message(station, status="Available", *, at=NOON, received_at=None, connector
         words.get("vendor_error", ""),
         at,
     )
-    return StatusMessage(station.pk, station.connection_epoch, report, received_at or at or NOON, None)
+    return StatusMessage(received(station, received_at or at or NOON), report)
 
 
 def test_status_is_kept_and_sets_its_connector():
@@ -84,8 +84,9 @@ def test_status_of_a_superseded_connection_is_not_stored():
 def test_only_the_newest_connection_of_a_batch_is_heard():
     station, other = make_station(), make_station()
     old = message(station, "Faulted")
-    new = message(station, "Charging")._replace(epoch=station.connection_epoch + 1)
-    Station.objects.filter(pk=station.pk).update(connection_epoch=new.epoch)
+    station.connection_epoch += 1
+    station.save(update_fields=["connection_epoch"])
+    new = message(station, "Charging")
     assert record_statuses(messages=[old, new, message(other), old]) == [False, True, True, False]
     assert set(StatusNotification.objects.values_list("station", "status")) == {
         (station.pk, StatusCode.CHARGING),

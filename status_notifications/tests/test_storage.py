@@ -9,7 +9,7 @@ from status_notifications.models import StatusNotification
 from status_notifications.services.statuses import StatusMessage, record_statuses
 from status_notifications.storage import apply_retention
 from status_notifications.types import StatusReport
-from tests.support.factories import NOON, make_station
+from tests.support.factories import NOON, make_station, received
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storage]
 
@@ -20,7 +20,7 @@ def test_statuses_go_after_their_retention(settings):
     for day in range(30):
         at = NOON + timedelta(days=day)
         report = StatusReport(1, "Available", "NoError", "", "", "", at)
-        record_statuses(messages=[StatusMessage(station.pk, 1, report, at, None)])
+        record_statuses(messages=[StatusMessage(received(station, at), report)])
     now = NOON + timedelta(days=30)
     asked = apply_retention(now=now, is_dry_run=True)
     assert apply_retention(now=now) == asked

@@ -39,7 +39,7 @@ async def _session_with_a_kill(
 
 async def _deliver(charger: RetryingCharger, session: Session, *, until: str) -> None:
     """Go on with a session, up to the first message of a step."""
-    if until == "plain start":
+    if until == "batched start":
         status = {"connectorId": session.connector_id, "errorCode": "NoError", "status": "Preparing"}
         await charger.deliver("StatusNotification", status)
     if until.endswith("start"):

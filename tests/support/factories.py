@@ -9,9 +9,10 @@ from evcharging.db.watt_hours import watt_hours
 from id_tags.models import IdTag
 from meter.types import Reading
 from stations.models import Station
+from stations.types import Received
 from transactions.models import Transaction
-from transactions.services.batched_starts import record_plain_starts
-from transactions.services.batched_stops import record_plain_stops
+from transactions.services.batched_starts import record_starts
+from transactions.services.batched_stops import record_stops
 from transactions.services.start import start_transaction
 from transactions.services.stop import stop_transaction
 from transactions.types import StartAnswer, StartMessage, StartReport, StopAnswer, StopMessage, StopReport
@@ -81,41 +82,41 @@ def as_sent(register: Decimal | None) -> int | float | None:
     return register if register is None else int(register) if register == int(register) else float(register)
 
 
-def report_start(**message: Any) -> StartAnswer:
-    """Report a start as the gateway does: what is plain by the batch, the rest by itself."""
-    (answer,) = record_plain_starts(messages=[StartMessage(**message)])
-    return answer or start_transaction(**message)
+def received(
+    station: Station,
+    at: datetime = NOON,
+    *,
+    epoch: int | None = None,
+    drift: float | None = None,
+    is_accepted: bool = True,
+) -> Received:
+    """How a message of the station's current connection came."""
+    return Received(station.pk, station.connection_epoch if epoch is None else epoch, at, drift, is_accepted)
 
 
-def report_stop(**message: Any) -> StopAnswer:
-    """Report a stop as the gateway does: what is plain by the batch, the rest by itself."""
-    (answer,) = record_plain_stops(messages=[StopMessage(**message)])
-    return answer or stop_transaction(**message)
+def report_start(message: StartMessage) -> StartAnswer:
+    """Report a start as the gateway does: on the fast path, or by itself."""
+    (answer,) = record_starts(messages=[message])
+    return answer or start_transaction(**message._asdict())
+
+
+def report_stop(message: StopMessage) -> StopAnswer:
+    """Report a stop as the gateway does: on the fast path, or by itself."""
+    (answer,) = record_stops(messages=[message])
+    return answer or stop_transaction(**message._asdict())
 
 
 def start(station: Station, *, received_at: datetime | None = None, **fields: Any) -> StartAnswer:
     """Report a start as the station's current connection, received when it says it happened."""
     report = start_report(**fields)
-    return report_start(
-        station_id=station.pk,
-        epoch=station.connection_epoch,
-        report=report,
-        received_at=received_at or report.reported_at or NOON,
-        clock_drift_s=None,
-    )
+    return report_start(StartMessage(received(station, received_at or report.reported_at or NOON), report))
 
 
 def stop(station: Station, *, received_at: datetime | None = None, **fields: Any) -> StopAnswer:
     """Report a stop as the station's current connection, received when it says it happened."""
     report = stop_report(**fields)
-    return report_stop(
-        station_id=station.pk,
-        epoch=station.connection_epoch,
-        report=report,
-        payload={"transactionId": report.transaction_ref, "meterStop": as_sent(report.meter_stop)},
-        received_at=received_at or report.reported_at or NOON,
-        clock_drift_s=None,
-    )
+    payload = {"transactionId": report.transaction_ref, "meterStop": as_sent(report.meter_stop)}
+    return report_stop(StopMessage(received(station, received_at or report.reported_at or NOON), report, payload))
 
 
 def transaction_of(answer: StartAnswer) -> Transaction:

@@ -27,7 +27,7 @@ class When(StrEnum):
 class FaultPoint(NamedTuple):
     """Every transaction that does `event` to `table` can be held there; `step` is the message that does.
 
-    A plain start is one on a connector that is known: it is stored by the batch.
+    A batched start is one on a connector that is known: it takes the fast path.
     """
 
     step: str
@@ -44,9 +44,9 @@ POINTS = [
     FaultPoint("start", When.BEFORE, "INSERT", "transactions_transaction"),
     FaultPoint("start", When.COMMIT, "INSERT", "transactions_transaction"),
     FaultPoint("start", When.COMMITTED, "INSERT", "transactions_transaction"),
-    FaultPoint("plain start", When.BEFORE, "INSERT", "transactions_transaction"),
-    FaultPoint("plain start", When.COMMIT, "INSERT", "transactions_transaction"),
-    FaultPoint("plain start", When.COMMITTED, "INSERT", "transactions_transaction"),
+    FaultPoint("batched start", When.BEFORE, "INSERT", "transactions_transaction"),
+    FaultPoint("batched start", When.COMMIT, "INSERT", "transactions_transaction"),
+    FaultPoint("batched start", When.COMMITTED, "INSERT", "transactions_transaction"),
     FaultPoint("sample", When.BEFORE, "INSERT", "meter_series"),
     FaultPoint("sample", When.BEFORE, "INSERT", "meter_values"),
     FaultPoint("sample", When.BEFORE, "UPDATE", "transactions_transaction"),

@@ -1,4 +1,4 @@
-"""Orphans: messages about transactions whose id means nothing, for somebody to adopt or dismiss."""
+"""Orphans: messages whose transaction id matches none, to be adopted or dismissed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Transactions, the messages that fit none, reservations and charging profiles."""
+"""Transactions, messages that match none, reservations and charging profiles."""
 
 from transactions.models.charging import (
     ChargingProfile,

@@ -1,4 +1,4 @@
-"""Messages that fit no transaction, and what later messages said differently."""
+"""Messages that match no transaction, and stops that contradict an applied one."""
 
 from django.db import models
 
@@ -8,7 +8,7 @@ from transactions.models.transactions import Transaction
 
 
 class StopConflict(models.Model):
-    """A StopTransaction that said something else than the one already applied; recorded, never applied."""
+    """A stop whose content differs from the one already applied; recorded, never applied."""
 
     transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="stop_conflicts")
     digest = models.UUIDField(editable=False)
@@ -39,9 +39,10 @@ class OrphanState(models.TextChoices):
 
 
 class OrphanMessage(models.Model):
-    """A message about a transaction whose id means nothing here; kept for ever, until staff adopt or dismiss it after.
+    """A message whose transaction id matches none; waits until staff adopt or dismiss it, and is kept for ever.
 
-    Stops are one row per content; meter values one row per connector and reported id, their samples are stored anyway.
+    A stop is one row per content; meter values are one row per connector, reported id and day, and their samples are
+    stored anyway.
     """
 
     station = models.ForeignKey(Station, models.PROTECT, related_name="orphans")

@@ -1,4 +1,4 @@
-"""Transactions: every charging session, as its station reported it."""
+"""Transactions: charging sessions as their stations reported them."""
 
 from datetime import datetime
 from typing import Self
@@ -15,7 +15,7 @@ from stations.models import Command, Station
 
 
 class Closing(models.TextChoices):
-    """How the end of a transaction is known; later in the list outranks earlier."""
+    """How the end of a transaction is known; a later one in the list replaces an earlier one."""
 
     OPEN = "open", "Open"
     ESTIMATED = "estimated", "Estimated"
@@ -66,11 +66,11 @@ class TransactionQuerySet(models.QuerySet["Transaction"]):
         return self.filter(closing=Closing.OPEN)
 
     def awaiting_stop(self) -> Self:
-        """Whose StopTransaction has not come: open, or closed by estimate."""
+        """Return those whose stop has not come: open, or closed by estimate."""
         return self.exclude(closing=Closing.REPORTED)
 
     def open_at(self, instant: datetime) -> Self:
-        """Begun by then and not ended by then."""
+        """Return those that had begun by then and not ended by then."""
         return self.filter(Q(stopped_at=None) | Q(stopped_at__gt=instant), started_at__lte=instant)
 
     def suspicious(self) -> Self:
@@ -190,8 +190,8 @@ class Transaction(models.Model):
                 condition=Q(meter_stop=None) | Q(closing="reported"), name="transactions_meter_stop_is_reported"
             ),
         ]
-        # None holds what every MeterValues changes (last_message_at, energy, power): PostgreSQL then writes the row
-        # alone (a HOT update), and no index. The migrations leave room for that in each page.
+        # None holds a column that every MeterValues changes (last_message_at, energy, power), so that its write is a
+        # HOT update (ADR 14); the fillfactor set by a migration leaves room for it in each page.
         indexes = [
             models.Index(fields=["connector", "-started_at"], name="transactions_by_connector"),
             # What was open at an instant, without reading what ended before it.

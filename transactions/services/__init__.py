@@ -1,1 +1,1 @@
-"""Everything that writes transactions, by subject: each transaction exactly once, whatever the charger repeats."""
+"""Everything that writes transactions, by subject; safe to call again with the same facts."""

@@ -1,27 +1,20 @@
-"""What plain starts and plain stops have in common."""
+"""What the fast paths of starts and of stops share."""
 
 from django.db import connection
 
-from stations.timing import effective_time
 from transactions.types import StartMessage, StopMessage
 
 
-def is_of_good_standing(message: StartMessage | StopMessage) -> bool:
-    """Tell whether an accepted station sent the message, and its time is credible."""
-    return (
-        message.is_station_accepted
-        and effective_time(
-            reported_at=message.report.reported_at,
-            received_at=message.received_at,
-            clock_drift_s=message.clock_drift_s,
-        ).is_credible
-    )
+def is_accepted_and_credible(message: StartMessage | StopMessage) -> bool:
+    """Tell whether an accepted station sent the message, with a credible time."""
+    received = message.received
+    return received.is_station_accepted and received.effective_time(message.report.reported_at).is_credible
 
 
-def let_go() -> None:
-    """End a database transaction that has stored nothing: its locks are let go, and nobody waits for the disk.
+def release_locks() -> None:
+    """Make the commit of a database transaction that has written nothing cheap: it does not wait for the WAL flush.
 
-    A rollback would do, but for the driver, which then has PostgreSQL forget every prepared statement.
+    A rollback would release the locks too, but after one the driver has PostgreSQL forget every prepared statement.
     """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = off")

@@ -1,18 +1,15 @@
-"""Starts by the batch: those that leave nothing to decide, in a few statements whatever their number.
+"""Fast path of StartTransaction: a batch in a few statements, whatever its size (ADR 12).
 
-start_transaction() has the rules and remains the one place that knows all of them. Here the facts are read for a whole
-batch under the same locks in the same order (station → connector → open transaction → tag); where they show anything
-but a new start of a known tag that may charge, on a connector that was free by then but for what the start supersedes,
-it is left to start_transaction().
+Reads the facts of a whole batch under the locks of start_transaction(), in its order (station → connector → open
+transaction → tag). Stores a new start of a known tag that may charge, on a connector that was free by then but for
+what the start supersedes; any other needs start_transaction(), which has all rules.
 """
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db import transaction
 
 from evcharging.db.prepared import columns, run_prepared
@@ -21,16 +18,20 @@ from id_tags.models import fold_id_tag
 from id_tags.selectors import authorization_of, tags_by_folded
 from id_tags.types import Authorization
 from transactions.models import Transaction
-from transactions.services.batched import is_of_good_standing, let_go
-from transactions.services.readings import remember_transactions
+from transactions.selectors import stale_since
+from transactions.services.batched import is_accepted_and_credible, release_locks
+from transactions.services.readings import known_transactions
 from transactions.services.start import has_gap
 from transactions.signals import transactions_started, transactions_stopped
 from transactions.types import StartAnswer, Started, StartMessage, StartReport, Stopped
 
 
 class _Candidate(NamedTuple):
-    """A start that may be plain. `place` is where it stands in the batch, `last_meter_stop` the connector's, Wh,
-    `superseded` the transaction that is open there."""
+    """A start that may take the fast path.
+
+    `place` is its index in the batch, `last_meter_stop` the connector's (Wh), `superseded` the transaction that is
+    open there.
+    """
 
     place: int
     message: StartMessage
@@ -44,24 +45,24 @@ Accepted = tuple[_Candidate, Authorization]
 
 
 @transaction.atomic
-def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer | None]:
-    """Store the plain starts of a batch in one database transaction.
+def record_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer | None]:
+    """Store those starts of a batch that take the fast path, in one database transaction.
 
-    :returns: for each message its answer, or None: it is not stored, and start_transaction() decides about it.
+    :returns: for each message its answer; None if it is not stored and needs start_transaction().
     """
     answers: list[StartAnswer | None] = [None] * len(messages)
     possible = [
         (place, message)
         for place, message in enumerate(messages)
-        if is_of_good_standing(message) and _is_complete(message.report)
+        if is_accepted_and_credible(message) and _is_complete(message.report)
     ]
-    free = _lock_open(_only_free(_lock_outlets(possible)))
-    # Their groups are not locked: a start that a group limits is not plain.
+    free = _lock_open(_only_free(_lock_connectors(possible)))
+    # Groups are not locked: a start that is limited by its group needs start_transaction().
     tags = tags_by_folded(id_tags=[each.message.report.id_tag for each in free], locked=True)
-    judged = [(each, authorization_of(tags.get(each.folded), each.message.received_at)) for each in free]
+    judged = [(each, authorization_of(tags.get(each.folded), each.message.received.received_at)) for each in free]
     accepted = _only_accepted(judged)
     if not accepted:
-        let_go()
+        release_locks()
         return answers
     stopped = _supersede([each for each, _ in accepted if each.superseded is not None])
     stored = _insert(accepted)
@@ -69,13 +70,14 @@ def record_plain_starts(*, messages: Sequence[StartMessage]) -> list[StartAnswer
     known: dict[tuple[int, int], int] = {}
     for candidate, authorization in accepted:
         pk, transaction_id = stored[candidate.connector_pk]
-        known[candidate.message.station_id, transaction_id] = pk
+        received = candidate.message.received
+        known[received.station_id, transaction_id] = pk
         answers[candidate.place] = StartAnswer(transaction_id, authorization.told(), False, True)
-        started.append(Started(pk, candidate.message.station_id, candidate.message.received_at))
+        started.append(Started(pk, received.station_id, received.received_at))
     if stopped:
         publish(transactions_stopped, Transaction, stopped=stopped)
     publish(transactions_started, Transaction, started=started)
-    transaction.on_commit(lambda: remember_transactions(known))  # their MeterValues come to this process
+    known_transactions.remember_on_commit(known)  # their MeterValues come to this process
     return answers
 
 
@@ -88,8 +90,8 @@ def _is_complete(report: StartReport) -> bool:
     )
 
 
-# The station as owns_station() holds it.
-_LOCK_OUTLETS_SQL = """
+# FOR KEY SHARE of the station, as in owns_station().
+_LOCK_CONNECTORS_SQL = """
     SELECT s.id, s.connection_epoch, c.connector_id, c.id, c.last_meter_stop_wh
     FROM unnest(%s::bigint[], %s::int[]) AS v(station_id, connector_id)
     JOIN stations_station s ON s.id = v.station_id
@@ -100,22 +102,26 @@ _LOCK_OUTLETS_SQL = """
 """
 
 
-def _lock_outlets(possible: Sequence[tuple[int, StartMessage]]) -> list[_Candidate]:
-    """Lock stations and their connectors, as far as they are known; a message of a connection that owns its station no
-    more is left out, and of several starts of a connector or a tag the first is a candidate."""
-    wanted = {(message.station_id, message.report.connector_id) for _, message in possible}
+def _lock_connectors(possible: Sequence[tuple[int, StartMessage]]) -> list[_Candidate]:
+    """Lock stations and those of their connectors that exist; return the starts that remain.
+
+    Drops messages of a connection that no longer owns its station, and all but the first start of a connector or of a
+    tag.
+    """
+    wanted = {(message.received.station_id, message.report.connector_id) for _, message in possible}
     if not wanted:
         return []
-    rows = run_prepared(_LOCK_OUTLETS_SQL, columns(list(wanted)))
-    outlets = {(station_id, epoch, number): (pk, last) for station_id, epoch, number, pk, last in rows}
+    rows = run_prepared(_LOCK_CONNECTORS_SQL, columns(list(wanted)))
+    connectors = {(station_id, epoch, number): (pk, last) for station_id, epoch, number, pk, last in rows}
     candidates = []
     taken: set[int | str] = set()
-    for index, message in possible:
-        outlet = outlets.get((message.station_id, message.epoch, message.report.connector_id))
+    for place, message in possible:
+        received = message.received
+        connector = connectors.get((received.station_id, received.epoch, message.report.connector_id))
         folded = fold_id_tag(message.report.id_tag)
-        if outlet is not None and taken.isdisjoint((outlet[0], folded)):
-            taken |= {outlet[0], folded}
-            candidates.append(_Candidate(index, message, *outlet, folded))
+        if connector is not None and taken.isdisjoint((connector[0], folded)):
+            taken |= {connector[0], folded}
+            candidates.append(_Candidate(place, message, *connector, folded))
     return candidates
 
 
@@ -124,16 +130,18 @@ _FREE_SQL = """
         (SELECT t.id FROM transactions_transaction t WHERE t.connector_id = v.connector AND t.closing = 'open')
     FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[],
                 %s::timestamptz[], %s::bigint[])
-        AS v(place, connector, station, outlet, tag, timestamp_raw, meter_start_raw, at, reservation_id)
+        AS v(place, connector, station, reported_connector_id, tag, timestamp_raw, meter_start_raw, at, reservation_id)
     WHERE NOT EXISTS (
         SELECT FROM transactions_transaction t
-        WHERE t.station_id = v.station AND t.reported_connector_id = v.outlet AND t.id_tag_folded = v.tag
-            AND t.start_timestamp_raw = v.timestamp_raw AND t.meter_start_raw = v.meter_start_raw
+        WHERE t.station_id = v.station AND t.reported_connector_id = v.reported_connector_id
+            AND t.id_tag_folded = v.tag AND t.start_timestamp_raw = v.timestamp_raw
+            AND t.meter_start_raw = v.meter_start_raw
             AND t.start_is_credible)
     AND NOT EXISTS (
         SELECT FROM transactions_transaction t
-        WHERE t.station_id = v.station AND t.reported_connector_id = v.outlet AND t.id_tag_folded = v.tag
-            AND t.start_timestamp_raw = v.timestamp_raw AND t.meter_start_raw = v.meter_start_raw
+        WHERE t.station_id = v.station AND t.reported_connector_id = v.reported_connector_id
+            AND t.id_tag_folded = v.tag AND t.start_timestamp_raw = v.timestamp_raw
+            AND t.meter_start_raw = v.meter_start_raw
             AND t.id_seen_at IS NULL)
     AND NOT EXISTS (
         SELECT FROM transactions_transaction t
@@ -150,14 +158,14 @@ _FREE_SQL = """
 
 
 def _only_free(candidates: Sequence[_Candidate]) -> list[_Candidate]:
-    """Leave out resends, starts on connectors that something later is on, and those a reservation is for."""
+    """Drop resends, starts with a later transaction on their connector, and starts that a reservation concerns."""
     if not candidates:
         return []
     rows = [
         (
-            each.place, each.connector_pk, each.message.station_id, each.message.report.connector_id, each.folded,
-            each.message.report.timestamp_raw, each.message.report.meter_start_raw, each.message.report.reported_at,
-            each.message.report.reservation_id,
+            each.place, each.connector_pk, each.message.received.station_id, each.message.report.connector_id,
+            each.folded, each.message.report.timestamp_raw, each.message.report.meter_start_raw,
+            each.message.report.reported_at, each.message.report.reservation_id,
         )
         for each in candidates
     ]  # fmt: skip
@@ -174,7 +182,7 @@ _LOCK_OPEN_SQL = """
 
 
 def _lock_open(candidates: list[_Candidate]) -> list[_Candidate]:
-    """Lock what is to be superseded; staff may have closed it just now, for which no connector is locked."""
+    """Lock the transactions to be superseded and look again: staff close one without a lock on its connector."""
     open_ = [each.superseded for each in candidates if each.superseded is not None]
     if not open_:
         return candidates
@@ -186,23 +194,24 @@ _COUNT_SQL = """
     SELECT v.place,
         (SELECT count(*) FROM transactions_transaction t
             WHERE t.tag_id = v.tag AND t.stopped_at IS NULL AND t.accepted AND t.started_at <= v.at
-                AND t.last_message_at >= v.silent_since AND t.id IS DISTINCT FROM v.superseded)
+                AND t.last_message_at >= v.stale_since AND t.id IS DISTINCT FROM v.superseded)
         + (SELECT count(*) FROM transactions_transaction t
             WHERE t.tag_id = v.tag AND t.stopped_at > v.at AND t.accepted AND t.started_at <= v.at)
     FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::int[])
-        AS v(place, tag, at, silent_since, superseded)
+        AS v(place, tag, at, stale_since, superseded)
 """
 
 
 def _only_accepted(judged: Sequence[Accepted]) -> list[Accepted]:
-    """Leave out starts of tags that may not charge, or not once more, or whose group has the limit.
+    """Drop starts of tags that may not charge, or not once more, or that their group limits.
 
-    What other starts of the batch supersede counts as open: where that is too many, the rules decide after the batch.
+    What other starts of the batch supersede counts as open: where that is one too many, start_transaction() decides
+    after the batch.
     """
     limited = [
         (
             each.place, authorization.tag_id, each.message.report.reported_at,
-            _silent_since(each.message.received_at), each.superseded,
+            stale_since(each.message.received.received_at), each.superseded,
         )
         for each, authorization in judged
         if authorization.limit is not None
@@ -215,10 +224,6 @@ def _only_accepted(judged: Sequence[Accepted]) -> list[Accepted]:
         and authorization.limit_group_id is None
         and (authorization.limit is None or counts[each.place] < authorization.limit)
     ]
-
-
-def _silent_since(received_at: datetime) -> datetime:
-    return received_at - timedelta(hours=settings.TX_STALE_H)
 
 
 _SUPERSEDE_SQL = """
@@ -238,7 +243,7 @@ _SUPERSEDE_SQL = """
 
 
 def _supersede(candidates: Sequence[_Candidate]) -> list[Stopped]:
-    """End, as far as is known, the locked transactions that these starts show to be over."""
+    """End by estimate the locked transactions that these starts supersede."""
     if not candidates:
         return []
     ends = [(each.superseded, each.message.report.reported_at) for each in candidates]
@@ -254,7 +259,7 @@ _INSERT_SQL = """
          last_message_at, marks,
          accepted, start_is_credible, closing, energy_wh, stop_reason, stop_id_tag, estimate_cause, closed_by,
          close_note)
-    SELECT v.transaction_id, v.transaction_id::text, v.station, v.connector, v.outlet,
+    SELECT v.transaction_id, v.transaction_id::text, v.station, v.connector, v.reported_connector_id,
         v.id_tag, v.folded, v.tag, v.info::jsonb, v.reservation_id,
         v.timestamp_raw, v.meter_start_raw, v.meter_start, v.at, v.at, v.received_at,
         v.received_at, CASE WHEN v.has_gap THEN ARRAY['meter_gap'] ELSE ARRAY[]::text[] END,
@@ -264,8 +269,8 @@ _INSERT_SQL = """
         FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::text[],
                     %s::int[], %s::text[], %s::text[], %s::numeric[], %s::timestamptz[], %s::timestamptz[],
                     %s::bool[])
-            AS u(station, connector, outlet, id_tag, folded, tag, info, reservation_id, timestamp_raw,
-                 meter_start_raw, meter_start, at, received_at, has_gap)
+            AS u(station, connector, reported_connector_id, id_tag, folded, tag, info, reservation_id,
+                 timestamp_raw, meter_start_raw, meter_start, at, received_at, has_gap)
     ) AS v
     RETURNING connector_id, id, transaction_id
 """
@@ -278,10 +283,10 @@ def _insert(accepted: Sequence[Accepted]) -> dict[int, tuple[int, int]]:
         message, report = each.message, each.message.report
         rows.append(
             (
-                message.station_id, each.connector_pk, report.connector_id, report.id_tag, each.folded,
+                message.received.station_id, each.connector_pk, report.connector_id, report.id_tag, each.folded,
                 authorization.tag_id, json.dumps(authorization.told()), report.reservation_id,
                 report.timestamp_raw, report.meter_start_raw, report.meter_start, report.reported_at,
-                message.received_at, has_gap(each.last_meter_stop, report.meter_start),
+                message.received.received_at, has_gap(each.last_meter_stop, report.meter_start),
             )
         )  # fmt: skip
     stored = run_prepared(_INSERT_SQL, columns(rows))

@@ -1,8 +1,8 @@
-"""Stops by the batch: those that end an open transaction as one expects, in a few statements whatever their number.
+"""Fast path of StopTransaction: a batch in a few statements, whatever its size (ADR 12).
 
-stop_transaction() has the rules and remains the one place that knows all of them. Here the facts are read for a whole
-batch under the same locks in the same order (station → connector → transaction); where they show anything but the
-first stop of an open transaction after its start, the stop is left to it.
+Reads the facts of a whole batch under the locks of stop_transaction(), in its order (station → connector →
+transaction). Stores the first stop of an open transaction, after its start; any other needs stop_transaction(), which
+has all rules.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from evcharging.events import publish
 from id_tags.models import fold_id_tag
 from id_tags.selectors import authorization_of, tags_by_folded
 from transactions.models import Closing, Transaction
-from transactions.services.batched import is_of_good_standing, let_go
+from transactions.services.batched import is_accepted_and_credible, release_locks
 from transactions.signals import transactions_stopped
 from transactions.types import StopAnswer, StopMessage, Stopped, StopReport
 
 
 class _Row(NamedTuple):
-    """A locked transaction. `epoch` is its station's; `is_latest`: nothing began after it on its connector."""
+    """A locked transaction. `epoch` is its station's; `is_latest`: none on its connector began after it."""
 
     epoch: int
     pk: int
@@ -35,37 +35,37 @@ class _Row(NamedTuple):
 
 
 @transaction.atomic
-def record_plain_stops(*, messages: Sequence[StopMessage]) -> list[StopAnswer | None]:
-    """Store the plain stops of a batch in one database transaction.
+def record_stops(*, messages: Sequence[StopMessage]) -> list[StopAnswer | None]:
+    """Store those stops of a batch that take the fast path, in one database transaction.
 
-    :returns: for each message its answer, or None: it is not stored, and stop_transaction() decides about it.
+    :returns: for each message its answer; None if it is not stored and needs stop_transaction().
     """
     answers: list[StopAnswer | None] = [None] * len(messages)
     possible = [
         (place, message)
         for place, message in enumerate(messages)
-        if is_of_good_standing(message) and _is_complete(message.report)
+        if is_accepted_and_credible(message) and _is_complete(message.report)
     ]
     tags = tags_by_folded(id_tags=[message.report.id_tag for _, message in possible if message.report.id_tag])
     rows = _lock([message.report.transaction_id for _, message in possible])
-    plain: dict[int, StopMessage] = {}
+    stops: dict[int, StopMessage] = {}
     for place, message in possible:
         report = message.report
         row = rows.get(report.transaction_id)
-        if row is None or row.pk in plain or not _is_plain(row, message):
+        if row is None or row.pk in stops or not _is_first_stop(row, message):
             continue
         info = None
         if report.id_tag is not None:
             tag = tags.get(fold_id_tag(report.id_tag))
             if tag is None:
                 continue
-            info = authorization_of(tag, message.received_at).told()
-        plain[row.pk] = message
+            info = authorization_of(tag, message.received.received_at).told()
+        stops[row.pk] = message
         answers[place] = StopAnswer(info, report.transaction_id)
-    if not plain:
-        let_go()
+    if not stops:
+        release_locks()
         return answers
-    stopped = _update(plain)
+    stopped = _update(stops)
     publish(transactions_stopped, Transaction, stopped=stopped)
     return answers
 
@@ -74,8 +74,8 @@ def _is_complete(report: StopReport) -> bool:
     return report.transaction_id is not None and report.meter_stop is not None and not report.transaction_data
 
 
-# The station as owns_station() holds it.
-_LOCK_OUTLETS_SQL = """
+# FOR KEY SHARE of the station, as in owns_station().
+_LOCK_CONNECTORS_SQL = """
     SELECT t.transaction_id, s.connection_epoch
     FROM transactions_transaction t
     JOIN connectors_connector c ON c.id = t.connector_id
@@ -98,19 +98,20 @@ _LOCK_SQL = """
 
 
 def _lock(transaction_ids: Sequence[int | None]) -> dict[int | None, _Row]:
-    """Lock transactions, whoever's they are, after their stations and connectors; return them by their ids."""
+    """Lock stations, connectors and then the transactions of these ids, of any station; return the rows by id."""
     if not transaction_ids:
         return {}
-    epochs = dict(run_prepared(_LOCK_OUTLETS_SQL, [list(transaction_ids)]))
+    epochs = dict(run_prepared(_LOCK_CONNECTORS_SQL, [list(transaction_ids)]))
     rows = run_prepared(_LOCK_SQL, [list(transaction_ids)])
     return {transaction_id: _Row(epochs[transaction_id], *values) for transaction_id, *values in rows}
 
 
-def _is_plain(row: _Row, message: StopMessage) -> bool:
-    report = message.report
+def _is_first_stop(row: _Row, message: StopMessage) -> bool:
+    """Tell whether the message is the owning connection's, ends its open transaction, and needs no mark."""
+    received, report = message.received, message.report
     return (
-        row.station_id == message.station_id
-        and row.epoch == message.epoch
+        row.station_id == received.station_id
+        and row.epoch == received.epoch
         and row.closing == Closing.OPEN
         and row.is_latest
         and report.reported_at is not None
@@ -143,13 +144,13 @@ _UPDATE_SQL = """
 """
 
 
-def _update(plain: Mapping[int, StopMessage]) -> list[Stopped]:
-    """End transactions, by primary key, as their stations say, and note the registers on their connectors."""
+def _update(stops: Mapping[int, StopMessage]) -> list[Stopped]:
+    """End transactions, by primary key, as their stations say; keep the registers on their connectors."""
     values = [
         (
-            pk, message.report.reported_at, message.received_at, message.report.reason, message.report.id_tag or "",
-            message.report.content_hash.hex(), message.report.meter_stop,
+            pk, message.report.reported_at, message.received.received_at, message.report.reason,
+            message.report.id_tag or "", message.report.content_hash.hex(), message.report.meter_stop,
         )
-        for pk, message in plain.items()
+        for pk, message in stops.items()
     ]  # fmt: skip
     return [Stopped(*row) for row in run_prepared(_UPDATE_SQL, columns(values))]

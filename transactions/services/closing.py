@@ -1,18 +1,20 @@
-"""Ends of transactions that no station reported: estimates, which a reported stop replaces."""
+"""Ends of transactions: as a station reports them, and estimates, which a reported end replaces."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
+from typing import Self
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from connectors.services.states import set_last_meter_stop
 from evcharging.events import publish
-from transactions.models import Closing, EstimateCause, Mark, Transaction
+from stations.types import Received
+from transactions.models import Closing, EstimateCause, Mark, OrphanMessage, Transaction
+from transactions.selectors import stale_since
 from transactions.signals import transactions_stopped
-from transactions.types import Stopped
+from transactions.types import Stopped, StopReport
 
 
 class TransactionNotOpen(Exception):
@@ -32,11 +34,40 @@ class ReportedEnd:
     meter_stop: Decimal | None
     digest: UUID
 
+    @classmethod
+    def of_stop(cls, received: Received, report: StopReport) -> Self:
+        """Return the end that a stop tells as it is received."""
+        effective = received.effective_time(report.reported_at)
+        return cls(
+            at=effective.at,
+            is_credible=effective.is_credible,
+            reported_at=report.reported_at,
+            received_at=received.received_at,
+            reason=report.reason,
+            id_tag=report.id_tag or "",
+            meter_stop=report.meter_stop,
+            digest=UUID(bytes=report.content_hash),
+        )
+
+    @classmethod
+    def of_orphan(cls, orphan: OrphanMessage) -> Self:
+        """Return the end that a stop tells which was kept for review."""
+        return cls(
+            at=orphan.effective_at,
+            is_credible=orphan.reported_at == orphan.effective_at,
+            reported_at=orphan.reported_at,
+            received_at=orphan.received_at,
+            reason=orphan.stop_reason,
+            id_tag=orphan.id_tag,
+            meter_stop=orphan.meter_stop,
+            digest=orphan.digest,
+        )
+
 
 def end_as_reported(row: Transaction, end: ReportedEnd) -> None:
-    """End a locked transaction as its station says and save it; an estimate gives way and stays recorded.
+    """End a locked transaction as its station says and save it; replaces an estimate, which stays recorded.
 
-    A register that ran backwards and an end before the start are marked, never refused (OCPP 1.6 §4.10).
+    Marks a register that ran backwards and an end before the start, and never refuses them (OCPP 1.6 §4.10).
     """
     row.closing = Closing.REPORTED
     row.stopped_at = end.at
@@ -76,7 +107,7 @@ def estimate_end(row: Transaction, *, cause: str, at: datetime) -> None:
 
 @transaction.atomic
 def close_transaction(*, pk: int, closed_by: str, note: str, now: datetime) -> Transaction:
-    """Close an open transaction for staff, as of its last reading; the station's stop may still replace it.
+    """Close an open transaction for staff as of its last reading; the station's stop still replaces that.
 
     :raises TransactionNotOpen: it has ended already.
     """
@@ -94,8 +125,7 @@ def close_transaction(*, pk: int, closed_by: str, note: str, now: datetime) -> T
 @transaction.atomic
 def close_stale(*, now: datetime) -> int:
     """Close open transactions without a message for TX_STALE_H hours, as of their last reading; return how many."""
-    silent_since = now - timedelta(hours=settings.TX_STALE_H)
-    rows = Transaction.objects.open().filter(last_message_at__lt=silent_since)
+    rows = Transaction.objects.open().filter(last_message_at__lt=stale_since(now))
     closed = 0
     for row in rows.order_by("pk").select_for_update(no_key=True, of=("self",), skip_locked=True):
         estimate_end(row, cause=EstimateCause.STALE, at=_last_known_at(row, now))
@@ -107,11 +137,11 @@ def close_stale(*, now: datetime) -> int:
 
 
 def _last_known_at(row: Transaction, now: datetime) -> datetime:
-    """The last instant at which the transaction is known to have run."""
+    """Return the last instant at which the transaction is known to have run."""
     return min(max(row.last_register_at or row.started_at, row.started_at), now)
 
 
 def publish_stopped(row: Transaction) -> None:
-    """Tell the others, after commit, that a transaction has ended."""
+    """Publish that a transaction has ended."""
     stopped = Stopped(row.pk, row.station_id, row.transaction_id)
     publish(transactions_stopped, Transaction, stopped=[stopped])

@@ -1,6 +1,6 @@
-"""Which transaction a message without a usable id must mean: the only one that fits, or none.
+"""The transaction that a message without a usable id belongs to: the only one that fits, or none.
 
-The rule is the same when a message arrives and when one that waits is looked at again.
+One rule for messages that arrive and for those that wait and are checked again.
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ from transactions.models import OrphanKind, OrphanMessage, Transaction
 
 
 def fitting_orphan(orphan: OrphanMessage) -> Transaction | None:
-    """Return the one transaction that a waiting message must mean, not locked."""
+    """Return the one transaction that fits a waiting message, not locked; None where none or several do."""
     if orphan.kind == OrphanKind.STOP:
         return only_awaiting(
             station_id=orphan.station_id,

@@ -1,4 +1,4 @@
-"""Messages about transactions whose id means nothing here: adopted if exactly one fits, else kept for review."""
+"""Messages whose transaction id matches none: adopted if exactly one transaction fits, else kept for review."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,11 +6,11 @@ from typing import Any
 
 from django.db import transaction
 
-from connectors.models import Connector
 from evcharging.events import emit
 from transactions.models import Closing, Mark, OrphanKind, OrphanMessage, OrphanState, Transaction
 from transactions.services.closing import ReportedEnd, end_as_reported
 from transactions.services.fitting import only_awaiting
+from transactions.services.locking import lock_transaction
 from transactions.signals import orphan_adopted
 from transactions.types import StopReport
 
@@ -26,10 +26,10 @@ class OrphanDoesNotFit(Exception):
 def adopt_or_keep_stop(
     *, station_id: int, report: StopReport, end: ReportedEnd, payload: Mapping[str, Any]
 ) -> tuple[Transaction | None, bool]:
-    """Return the one transaction the stop must mean, locked, for the caller to end (None where none or several fit),
-    and whether the stop was not known yet.
+    """Record a stop whose id matches none, once per content; a resend finds its record and changes nothing.
 
-    The stop is recorded either way, once per content: a resend finds its record and changes nothing.
+    :returns: the one transaction that it must mean, locked, for the caller to end, None where none or several fit; and
+        whether the stop was not known yet.
     """
     orphan, created = OrphanMessage.objects.get_or_create(
         station_id=station_id,
@@ -53,7 +53,7 @@ def adopt_or_keep_stop(
         orphan.save(update_fields=["count", "last_received_at"])
         return None, False
     found = only_awaiting(station_id=station_id, id_tag=report.id_tag, meter_stop=report.meter_stop, stopped_at=end.at)
-    row = None if found is None else _lock(found)
+    row = None if found is None else lock_transaction(pk=found.pk, connector_pk=found.connector_id)
     if row is None or row.closing == Closing.REPORTED:
         return None, True
     orphan.state, orphan.transaction, orphan.resolved_at = OrphanState.ADOPTED, row, end.received_at
@@ -67,8 +67,9 @@ def adopt_orphan(*, orphan_id: int, transaction_id: int, resolved_by: str, note:
 
     A stop ends the transaction if its own stop has not come; meter values join its samples.
 
-    :raises OrphanAlreadyResolved: :raises OrphanDoesNotFit: another station's, or already stopped.
-    :raises Transaction.DoesNotExist: no such transaction.
+    :raises OrphanAlreadyResolved: somebody was faster.
+    :raises OrphanDoesNotFit: it is another station's, or already stopped.
+    :raises Transaction.DoesNotExist: there is none.
     """
     orphan = _locked_waiting(orphan_id)
     found = Transaction.objects.get(transaction_id=transaction_id)
@@ -83,25 +84,13 @@ def adopt_orphan(*, orphan_id: int, transaction_id: int, resolved_by: str, note:
 def adopt_locked(
     orphan: OrphanMessage, found: Transaction, *, resolved_by: str, note: str, now: datetime
 ) -> Transaction | None:
-    """Give a locked waiting message to a transaction; return it, None where its own stop has come meanwhile."""
-    row = _lock(found)
+    """Give a locked waiting message to a transaction; return that, None where its own stop has come meanwhile."""
+    row = lock_transaction(pk=found.pk, connector_pk=found.connector_id)
     if orphan.kind == OrphanKind.STOP:
         if row.closing == Closing.REPORTED:
             return None
         row.marks = [*row.marks, Mark.ORPHAN_STOP]
-        end_as_reported(
-            row,
-            ReportedEnd(
-                at=orphan.effective_at,
-                is_credible=orphan.reported_at == orphan.effective_at,
-                reported_at=orphan.reported_at,
-                received_at=orphan.received_at,
-                reason=orphan.stop_reason,
-                id_tag=orphan.id_tag,
-                meter_stop=orphan.meter_stop,
-                digest=orphan.digest,
-            ),
-        )
+        end_as_reported(row, ReportedEnd.of_orphan(orphan))
     else:
         emit(orphan_adopted, OrphanMessage, orphan=orphan, transaction=row)
     _resolve(orphan, OrphanState.ADOPTED, resolved_by, note, now)
@@ -110,19 +99,11 @@ def adopt_locked(
     return row
 
 
-def _lock(found: Transaction) -> Transaction:
-    """Return the transaction as it is now, its connector and itself locked."""
-    # Connector before transaction, as a start does: the other order would deadlock with it.
-    Connector.objects.select_for_update(no_key=True).get(pk=found.connector_id)
-    locked = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("connector")
-    return locked.get(pk=found.pk)
-
-
 @transaction.atomic
 def dismiss_orphan(*, orphan_id: int, resolved_by: str, note: str, now: datetime) -> OrphanMessage:
     """Mark a waiting message as needing nothing, for staff; it stays stored.
 
-    :raises OrphanAlreadyResolved:
+    :raises OrphanAlreadyResolved: somebody was faster.
     """
     orphan = _locked_waiting(orphan_id)
     _resolve(orphan, OrphanState.DISMISSED, resolved_by, note, now)
@@ -131,7 +112,7 @@ def dismiss_orphan(*, orphan_id: int, resolved_by: str, note: str, now: datetime
 
 
 def lock_waiting(orphan_id: int) -> OrphanMessage | None:
-    """Return the message, locked, if it still waits; always before connector and transaction."""
+    """Lock a message that still waits and return it; the first lock, before connector and transaction."""
     waiting = OrphanMessage.objects.select_for_update(no_key=True).filter(state=OrphanState.WAITING)
     return waiting.filter(pk=orphan_id).first()
 

@@ -1,12 +1,13 @@
-"""What meter values mean for transactions: which one they belong to, and its running values."""
+"""The transaction that meter values belong to, and its running values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import connection
 
 from evcharging.db.binary_arrays import numerics
+from evcharging.db.known_rows import KnownRows
 from evcharging.db.prepared import columns, run_prepared
 from stations.services.reports import content_digest
 from transactions.models import OrphanKind
@@ -14,7 +15,7 @@ from transactions.services.fitting import only_running
 
 
 class TransactionRef(NamedTuple):
-    """A transaction as a MeterValues message names it; `transaction_id` is None where the name is no usable id."""
+    """A transaction as a MeterValues message names it; `transaction_id` is None where that is no usable id."""
 
     station_id: int
     connector_id: int
@@ -26,7 +27,7 @@ class TransactionRef(NamedTuple):
 
 
 class ResolvedRef(NamedTuple):
-    """The transaction's primary key, and whether the message named its very id."""
+    """The transaction's primary key, and whether the message named its id."""
 
     pk: int
     is_named: bool
@@ -48,42 +49,26 @@ class RunningValue(NamedTuple):
 
 _REGISTER = RunningValue._fields.index("register_wh")
 
-MAX_KNOWN = 100_000
-"""Transactions known to one process before it forgets them all, about 150 bytes each."""
-
-_known: dict[tuple[int, int], int] = {}
+known_transactions: KnownRows[tuple[int, int]] = KnownRows(100_000)
+"""Primary keys by station and transaction id."""
 
 _FIND_SQL = "SELECT station_id, transaction_id, id FROM transactions_transaction WHERE transaction_id = ANY(%s::int[])"
 
 
-def known_transaction(*, station_id: int, transaction_id: int | None) -> int:
-    """Return the primary key of a station's own transaction that this process has met; it never changes.
-
-    :raises KeyError: it has not, which says nothing of the database.
-    """
-    return _known[station_id, -1 if transaction_id is None else transaction_id]
-
-
-def forget_known_transactions() -> None:
-    """Empty this process's table of known transactions, after their rows were removed."""
-    _known.clear()
-
-
 def resolve_refs(*, refs: Iterable[TransactionRef]) -> list[ResolvedRef | None]:
-    """Find the transaction of each ref: the station's own of that id, else the only one its connector and time allow.
+    """Return the transaction of each ref: the station's own of that id, else the only one at its connector and time.
 
-    What fits none is kept as an orphan for review, a row per connector, reported id and day; never another station's.
+    Never returns another station's. Keeps what matches none as an orphan, a row per connector, reported id and day.
     """
     refs = list(refs)
     keys = {(ref.station_id, ref.transaction_id) for ref in refs if ref.transaction_id is not None}
-    known = {key: _known[key] for key in keys if key in _known}
+    known = {key: pk for key in keys if (pk := known_transactions.get(key)) is not None}
     wanted = {transaction_id for station_id, transaction_id in keys if (station_id, transaction_id) not in known}
     if wanted:
         rows = run_prepared(_FIND_SQL, [list(wanted)])
         found = {(station_id, transaction_id): pk for station_id, transaction_id, pk in rows}
         known |= found
-        # Only after the commit: what this database transaction itself has stored may roll back.
-        transaction.on_commit(lambda: remember_transactions(found))
+        known_transactions.remember_on_commit(found)
     resolved: list[ResolvedRef | None] = []
     for ref in refs:
         pk = None if ref.transaction_id is None else known.get((ref.station_id, ref.transaction_id))
@@ -98,8 +83,9 @@ def resolve_refs(*, refs: Iterable[TransactionRef]) -> list[ResolvedRef | None]:
 
 
 def update_running_values(*, values: Iterable[RunningValue]) -> None:
-    """Carry running energy, power and state of charge of transactions whose stop has not come; older values change
-    nothing, and a stopped transaction only notes that it was heard of.
+    """Update energy, power and state of charge of transactions whose stop has not come, where a value is not older.
+
+    Of a stopped transaction only last_message_at and id_seen_at change.
     """
     merged: dict[int, RunningValue] = {}
     for value in values:
@@ -115,7 +101,7 @@ def update_running_values(*, values: Iterable[RunningValue]) -> None:
 
 
 def _newer(a: RunningValue, b: RunningValue) -> RunningValue:
-    """Merge two values of one transaction; of equal times the later message wins."""
+    """Merge two values of one transaction; of equal times the later message's counts."""
 
     def pick(
         value_a: float | None, at_a: datetime | None, value_b: float | None, at_b: datetime | None
@@ -130,13 +116,6 @@ def _newer(a: RunningValue, b: RunningValue) -> RunningValue:
         *pick(a.power_w, a.power_at, b.power_w, b.power_at),
         *pick(a.soc_percent, a.soc_at, b.soc_percent, b.soc_at),
     )
-
-
-def remember_transactions(found: Mapping[tuple[int, int], int]) -> None:
-    """Put committed transactions, primary keys by station and transaction id, into this process's table."""
-    if len(_known) > MAX_KNOWN:
-        _known.clear()
-    _known.update(found)
 
 
 _UPDATE_SQL = """
@@ -187,8 +166,10 @@ def _only_running(ref: TransactionRef) -> int | None:
 
 
 def _keep_for_review(ref: TransactionRef) -> None:
-    """Count the message to those that wait; where the others of its day are adopted already, it waits anew: its
-    samples are in nobody's transaction. One that lies within those is their resend.
+    """Insert or count the orphan of this connector, reported id and day.
+
+    An adopted one waits again if the message lies outside its times: its samples are in no transaction. Within them it
+    is a resend.
     """
     day = ref.effective_at.date().isoformat()
     digest = content_digest(None, {"connector": ref.connector_id, "ref": ref.transaction_ref, "day": day})

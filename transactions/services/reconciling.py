@@ -1,4 +1,4 @@
-"""Waiting messages looked at again: what fits by now is adopted, as it would have been at arrival."""
+"""Checks waiting messages again: what fits by now is adopted, by the rule that holds at arrival."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -20,8 +20,8 @@ class AdoptedOrphan(NamedTuple):
 def adopt_fitting_orphans(*, now: datetime) -> list[AdoptedOrphan]:
     """Adopt every waiting message that fits exactly one transaction of its station, the oldest first.
 
-    Each in a database transaction of its own, so that chargers never wait long, and what is adopted stays so whatever
-    comes after. A message that somebody else resolves meanwhile is left to them; a second run finds nothing to do.
+    Each in a database transaction of its own, so that locks are short and a later error undoes none. Skips a message
+    that somebody else resolves meanwhile. Idempotent.
     """
     adopted = []
     waiting = OrphanMessage.objects.filter(state=OrphanState.WAITING).order_by("effective_at", "pk")

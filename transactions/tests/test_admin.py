@@ -9,7 +9,7 @@ from django.utils import timezone
 from meter.services.readings import MeterMessage, record_readings
 from stations.models import Station
 from tests.support.back_office import findings, messages, page, queries_grow, read_only, staff, table_rows
-from tests.support.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
+from tests.support.factories import NOON, make_id_tag, make_station, reading, received, start, stop, transaction_of
 from transactions.models import StopConflict, Transaction
 from transactions.services.closing import close_stale
 
@@ -62,7 +62,7 @@ def test_changelist_tells_what_an_open_transaction_does(admin_client):
         reading(7200.0, measurand="Power.Active.Import", unit="W"),
         reading(55.0, measurand="SoC", unit="Percent"),
     ]
-    message = MeterMessage(station.pk, 1, 1, row.transaction_id, str(row.transaction_id), samples, NOON, None)
+    message = MeterMessage(received(station, NOON), 1, row.transaction_id, str(row.transaction_id), samples)
     record_readings(messages=[message])
     assert table_rows(page(admin_client, LIST))[0][6:9] == ["1.500 kWh", "7.20 kW · 55 %", "Open"]
 

@@ -9,7 +9,7 @@ from meter.models import MeterValue
 from meter.services.readings import MeterMessage, record_readings
 from stations.models import Station
 from tests.support.back_office import findings, messages, page, queries_grow, staff, table_rows
-from tests.support.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
+from tests.support.factories import NOON, make_id_tag, make_station, reading, received, start, stop, transaction_of
 from transactions.models import OrphanMessage, Transaction
 from transactions.services.orphans import adopt_orphan, dismiss_orphan
 
@@ -91,7 +91,7 @@ def test_adopt_of_a_stop_ends_the_transaction(admin_client):
 
 def test_adopt_of_meter_values_gives_their_samples(admin_client):
     station = make_station()
-    message = MeterMessage(station.pk, 1, 1, None, "0", [reading(1500.0)], NOON, None)
+    message = MeterMessage(received(station, NOON), 1, None, "0", [reading(1500.0)])
     record_readings(messages=[message])
     row, _ = two_open(station)
     orphan = OrphanMessage.objects.get()

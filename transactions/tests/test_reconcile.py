@@ -15,7 +15,7 @@ from connectors.models import Connector
 from meter.models import MeterValue
 from meter.services.readings import MeterMessage, record_readings
 from stations.models import Station
-from tests.support.factories import NOON, make_id_tag, make_station, reading, start, stop, transaction_of
+from tests.support.factories import NOON, make_id_tag, make_station, reading, received, start, stop, transaction_of
 from transactions.invariants import INVARIANTS, broken_invariants
 from transactions.models import Mark, OrphanKind, OrphanMessage, Transaction
 from transactions.services.closing import close_transaction
@@ -57,7 +57,7 @@ def two_open(station: Station, at=NOON) -> list[Transaction]:
 def meter_values(station: Station, *minutes: int, connector_id: int = 0, ref: str = "0", at=NOON) -> None:
     """Samples that name no usable transaction, of the main meter unless said."""
     readings = [reading(1500.0, reported_at=at + timedelta(minutes=each)) for each in minutes]
-    message = MeterMessage(station.pk, 1, connector_id, None, ref, readings, at + timedelta(minutes=minutes[-1]), None)
+    message = MeterMessage(received(station, at + timedelta(minutes=minutes[-1])), connector_id, None, ref, readings)
     record_readings(messages=[message])
 
 

@@ -167,7 +167,7 @@ def test_start_far_from_the_previous_stop_is_marked():
     assert row.marks == [Mark.METER_GAP]
 
 
-def test_start_on_connector_0_of_a_single_outlet_is_that_outlet():
+def test_start_on_connector_0_of_a_station_with_one_connector_is_on_that():
     make_id_tag("TAG")
     station = make_station()
     station.connectors.create(connector_id=0)

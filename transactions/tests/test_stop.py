@@ -182,15 +182,15 @@ def test_adopt_orphan_refuses_stopped_and_foreign_transactions(station):
         (6000.5, 6000.25, "0"),
     ],
 )
-@pytest.mark.parametrize("is_plain", [True, False])
-def test_registers_and_energy_are_exact(station, meter_start, meter_stop, energy_wh, is_plain):
-    """Plain or not: samples in a stop leave it to stop_transaction()."""
+@pytest.mark.parametrize("takes_fast_path", [True, False])
+def test_registers_and_energy_are_exact(station, meter_start, meter_stop, energy_wh, takes_fast_path):
+    """On either path: samples in a stop need stop_transaction()."""
     answer = start(station, meter_start=meter_start)
     stop(
         station,
         transaction_id=answer.transaction_id,
         meter_stop=meter_stop,
-        transaction_data=() if is_plain else (reading(),),
+        transaction_data=() if takes_fast_path else (reading(),),
     )
     row = transaction_of(answer)
     assert [row.meter_start, row.meter_stop, row.energy_wh] == [

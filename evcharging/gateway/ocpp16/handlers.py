@@ -7,9 +7,7 @@ from datetime import UTC, datetime
 from evcharging.gateway.database.thread_pool import until_committed
 from evcharging.gateway.handler import EMPTY, Answer, Handler, Message
 from evcharging.gateway.ocpp16 import translate
-from id_tags.selectors import authorize
-from id_tags.services.unknown_tags import note_unknown_id_tag
-from id_tags.types import Authorization
+from id_tags.services.presented_tags import authorize_presented
 from meter.services.readings import MeterMessage
 from stations.models import NoticeKind
 from stations.services.reports import BootMessage, record_certificate_request, record_data_transfer, record_notice
@@ -43,15 +41,7 @@ async def status_notification(message: Message) -> Answer:
     connection = message.connection
     report = translate.status(message.payload, zone=connection.zone, deviations=message.deviations)
     connection.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=True)
-    stored = await message.lanes.statuses.submit(
-        StatusMessage(
-            connection.station.station_id,
-            connection.station.epoch,
-            report,
-            message.received_at,
-            connection.clock_drift.seconds,
-        )
-    )
+    stored = await message.lanes.statuses.submit(StatusMessage(message.received, report))
     if not stored:
         raise ConnectionSuperseded
     return EMPTY
@@ -59,9 +49,12 @@ async def status_notification(message: Message) -> Answer:
 
 async def authorize_id_tag(message: Message) -> Answer:
     """Authorize, OCPP 1.6 §4.1: an unknown tag is Invalid, and counted for staff to add."""
-    station_id = message.connection.station.station_id
-    id_tag = message.payload["idTag"]
-    authorization = await until_committed(_authorize, id_tag, station_id, message.received_at)
+    authorization = await until_committed(
+        authorize_presented,
+        id_tag=message.payload["idTag"],
+        station_id=message.connection.station.station_id,
+        now=message.received_at,
+    )
     return Answer({"idTagInfo": translate.id_tag_info(authorization.told())})
 
 
@@ -72,14 +65,7 @@ async def start_transaction(message: Message) -> Answer:
         message.payload, original=message.original, zone=connection.zone, deviations=message.deviations
     )
     connection.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=False)
-    start = StartMessage(
-        connection.station.station_id,
-        connection.station.epoch,
-        report,
-        message.received_at,
-        connection.clock_drift.seconds,
-        connection.is_accepted,
-    )
+    start = StartMessage(message.received, report)
     started = await message.lanes.starts.submit(start)
     if started is None:
         started = await until_committed(store_start, **start._asdict())
@@ -98,15 +84,7 @@ async def stop_transaction(message: Message) -> Answer:
         message.payload, original=message.original, zone=connection.zone, deviations=message.deviations
     )
     connection.clock_drift.observe(reported_at=report.reported_at, received_at=message.received_at, is_live=False)
-    stop = StopMessage(
-        connection.station.station_id,
-        connection.station.epoch,
-        report,
-        message.original,
-        message.received_at,
-        connection.clock_drift.seconds,
-        connection.is_accepted,
-    )
+    stop = StopMessage(message.received, report, message.original)
     stopped = await message.lanes.stops.submit(stop)
     if stopped is None:
         stopped = await until_committed(store_stop, **stop._asdict())
@@ -124,22 +102,11 @@ async def stop_transaction(message: Message) -> Answer:
 
 async def meter_values(message: Message) -> Answer:
     """MeterValues, OCPP 1.6 §4.7: every sample is stored once, in the series of its words."""
-    connection = message.connection
-    station = connection.station
     connector_id, transaction_id, transaction_ref, readings = translate.readings(
-        message.payload, original=message.original, zone=connection.zone, deviations=message.deviations
+        message.payload, original=message.original, zone=message.connection.zone, deviations=message.deviations
     )
     stored = await message.lanes.meter_values.submit(
-        MeterMessage(
-            station.station_id,
-            station.epoch,
-            connector_id,
-            transaction_id,
-            transaction_ref,
-            readings,
-            message.received_at,
-            connection.clock_drift.seconds,
-        ),
+        MeterMessage(message.received, connector_id, transaction_id, transaction_ref, readings),
         weight=1 + len(readings),
     )
     if not stored:
@@ -239,10 +206,3 @@ def now_text() -> str:
     """Return the current time as OCPP wants it."""
     now = datetime.now(UTC)
     return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z"
-
-
-def _authorize(id_tag: str, station_id: int, now: datetime) -> Authorization:
-    authorization = authorize(id_tag=id_tag, now=now)
-    if authorization.tag_id is None:
-        note_unknown_id_tag(id_tag=id_tag, station_id=station_id, now=now)
-    return authorization
