@@ -1,32 +1,25 @@
 """The fast paths of starts and stops: they store what the general path would, and leave the rest to it."""
 
 import threading
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from connectors.models import Connector
 from id_tags.models import IdTagGroup
 from stations.models import Station
+from tests.support.batched import LATER, make_ready_stations, start_message, stop_message
 from tests.support.commanding import request
 from tests.support.factories import (
     NOON,
     make_id_tag,
     make_station,
     reading,
-    received,
-    report_start,
     start,
-    start_report,
     stop,
-    stop_report,
     transaction_of,
 )
 from transactions.models import Mark, Reservation, Transaction
@@ -39,46 +32,10 @@ from transactions.services.readings import (
     update_running_values,
 )
 from transactions.services.start import start_transaction
-from transactions.services.stop import stop_transaction
 from transactions.signals import transactions_stopped
-from transactions.types import StartAnswer, StartMessage, StopMessage, Stopped
+from transactions.types import Stopped
 
 pytestmark = pytest.mark.django_db
-LATER = NOON + timedelta(hours=2)
-
-
-def make_ready_stations(count: int) -> list[Station]:
-    """Stations with a known connector 1, and each an accepted tag of its own name."""
-    stations = [make_station() for _ in range(count)]
-    Connector.objects.bulk_create(Connector(station=station, connector_id=1) for station in stations)
-    for station in stations:
-        make_id_tag(station.identity)
-    return stations
-
-
-def start_message(
-    station: Station, *, drift: float | None = None, is_accepted: bool = True, **fields: Any
-) -> StartMessage:
-    fields = {"at": NOON, "id_tag": station.identity} | fields
-    epoch = fields.pop("epoch", station.connection_epoch)
-    received_at = fields.pop("received_at", fields["at"] or NOON)
-    came = received(station, received_at, epoch=epoch, drift=drift, is_accepted=is_accepted)
-    return StartMessage(came, start_report(**fields))
-
-
-def stop_message(
-    station: Station,
-    transaction_id: int | None,
-    *,
-    drift: float | None = None,
-    is_accepted: bool = True,
-    **fields: Any,
-) -> StopMessage:
-    fields = {"at": LATER} | fields
-    epoch = fields.pop("epoch", station.connection_epoch)
-    report = stop_report(transaction_id=transaction_id, **fields)
-    came = received(station, fields["at"] or LATER, epoch=epoch, drift=drift, is_accepted=is_accepted)
-    return StopMessage(came, report, {})
 
 
 def test_batch_of_starts_and_of_stops_runs_as_many_statements_as_one():
@@ -369,108 +326,3 @@ def test_stop_needs_the_general_path_unless_its_transaction_is_open_and_the_late
     older = start(one, at=NOON - timedelta(hours=3), id_tag="OTHER")
     Transaction.objects.filter(pk=transaction_of(older).pk).update(closing="open", stopped_at=None)
     assert record_stops(messages=[stop_message(one, older.transaction_id)]) == [None]
-
-
-# The same sessions on both paths
-
-
-moments = st.integers(0, 3).map(lambda minutes: NOON + timedelta(minutes=minutes))
-starts = st.fixed_dictionaries(
-    {
-        "id_tag": st.sampled_from(["one", "two", "any", "nobody"]),
-        "at": moments,
-        "meter_start": st.sampled_from([Decimal(0), Decimal(1000), Decimal("5000.25")]),
-        "reservation_id": st.sampled_from([None, 0, 12]),
-    }
-)
-stops = st.fixed_dictionaries(
-    {
-        "id_tag": st.sampled_from([None, "one", "nobody"]),
-        "at": moments.map(lambda at: at + timedelta(hours=1)),
-        "meter_stop": st.sampled_from([None, Decimal(1000), Decimal("9000.5")]),
-        "reason": st.sampled_from(["Local", "Remote"]),
-    }
-)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    sessions=st.lists(
-        st.tuples(st.integers(1, 2), starts, st.none() | moments, st.none() | stops), min_size=1, max_size=5
-    )
-)
-def test_rows_and_answers_are_those_of_the_general_path(
-    sessions: list[tuple[int, dict[str, Any], datetime | None, dict[str, Any] | None]],
-) -> None:
-    def told(*, by_batch: bool) -> list[object]:
-        station = make_station()
-        tags = {name: f"{station.identity}-{name}" for name in ("one", "two", "any", "nobody")}
-        make_id_tag(tags["one"])
-        make_id_tag(tags["two"], max_active_transactions=2)
-        make_id_tag(tags["any"], max_active_transactions=0)
-        Connector.objects.bulk_create(Connector(station=station, connector_id=number) for number in (1, 2))
-        answers: list[Any] = []
-        for connector_id, begin, read_at, end in sessions:
-            start_ = start_message(station, connector_id=connector_id, **(begin | {"id_tag": tags[begin["id_tag"]]}))
-            answer = record_starts(messages=[start_])[0] if by_batch else None
-            started = answer or start_transaction(**start_._asdict())
-            answers.append((started.authorization, started.is_resend, started.is_cacheable))
-            if read_at is not None:
-                pk = transaction_of(started).pk
-                value = RunningValue(pk, True, read_at, 3000.125, read_at, 11.0, read_at, None, None)
-                update_running_values(values=[value])
-            if end is not None:
-                tag = None if end["id_tag"] is None else tags[end["id_tag"]]
-                stop_ = stop_message(
-                    station, started.transaction_id, content_hash=repr(end).encode()[:16], **(end | {"id_tag": tag})
-                )
-                halted = (record_stops(messages=[stop_])[0] if by_batch else None) or stop_transaction(
-                    **stop_._asdict()
-                )
-                answers.append(halted.authorization)
-        rows = Transaction.objects.filter(station=station).order_by("pk").select_related("connector")
-        assert [row.ref for row in rows] == [str(row.transaction_id) for row in rows]
-        marks = [sorted(row.marks) for row in rows]
-        ignored = {
-            "id",
-            "marks",
-            "transaction_id",
-            "ref",
-            "station",
-            "connector",
-            "tag",
-            "id_tag",
-            "stop_id_tag",
-            "id_tag_folded",
-        }
-        fields = [field.attname for field in Transaction._meta.concrete_fields if field.name not in ignored]
-        suffixes = [(row.id_tag.rpartition("-")[2], row.stop_id_tag.rpartition("-")[2]) for row in rows]
-        registers = list(station.connectors.order_by("connector_id").values_list("last_meter_stop_wh", flat=True))
-        return [answers, suffixes, registers, marks, *([getattr(row, name) for name in fields] for row in rows)]
-
-    assert told(by_batch=True) == told(by_batch=False)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_one_tag_at_many_stations_at_once_charges_once():
-    make_id_tag("SHARED")
-    stations = make_ready_stations(12)
-    infos: list[dict[str, str]] = []
-
-    def start_by_itself(message: StartMessage) -> StartAnswer:
-        return start_transaction(**message._asdict())
-
-    def run(report: Callable[[StartMessage], StartAnswer], share: list[Station]) -> None:
-        for station in share:
-            infos.append(report(start_message(station, id_tag="SHARED")).authorization)
-        connection.close()
-
-    threads = [
-        threading.Thread(target=run, args=(report_start if number % 2 else start_by_itself, stations[number::4]))
-        for number in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(info["status"] for info in infos) == ["Accepted"] + ["ConcurrentTx"] * 11

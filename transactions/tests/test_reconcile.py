@@ -1,23 +1,20 @@
 """manage.py reconcile: what fits by now is adopted, what is silent is closed, and what does not add up is told."""
 
-import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from io import StringIO
 
 import pytest
-from django.core.management import call_command
-from django.db import connection, connections
-from django.utils import timezone
+from django.db import connections
 
 from connectors.models import Connector
 from meter.models import MeterValue
 from meter.services.readings import MeterMessage, record_readings
 from stations.models import Station
 from tests.support.factories import NOON, make_id_tag, make_station, reading, received, start, stop, transaction_of
-from transactions.invariants import INVARIANTS, broken_invariants
-from transactions.models import Mark, OrphanKind, OrphanMessage, Transaction
+from tests.support.reconciling import orphan_stop, recent, run_reconcile
+from transactions.invariants import broken_invariants
+from transactions.models import Mark, OrphanMessage, Transaction
 from transactions.services.closing import close_transaction
 from transactions.services.orphans import dismiss_orphan
 from transactions.services.reconciling import adopt_fitting_orphans, fitting_orphans
@@ -29,25 +26,6 @@ LATER = NOON + timedelta(hours=20)
 def station(db: None) -> Station:
     make_id_tag("TAG", max_active_transactions=0)
     return make_station("CP-A")
-
-
-def run(*options: str) -> tuple[int, list[str]]:
-    """Reconcile and return the exit code and what is said."""
-    out = StringIO()
-    try:
-        call_command("reconcile", *options, stdout=out)
-    except SystemExit as leaving:
-        return leaving.code, out.getvalue().splitlines()
-    return 0, out.getvalue().splitlines()
-
-
-def recent(minutes_ago: int):
-    return timezone.now() - timedelta(minutes=minutes_ago)
-
-
-def orphan_stop(station: Station, **fields) -> OrphanMessage:
-    stop(station, **({"transaction_ref": "-1", "content_hash": b"o" * 16} | fields))
-    return OrphanMessage.objects.get(kind=OrphanKind.STOP)
 
 
 def two_open(station: Station, at=NOON) -> list[Transaction]:
@@ -206,7 +184,7 @@ def test_meter_values_after_an_adoption_wait_anew_and_their_resends_do_not(stati
 
 def test_nothing_to_do_is_said_and_is_no_error(station):
     start(station, at=recent(90))
-    assert run() == (
+    assert run_reconcile() == (
         0,
         [
             "0  stale transactions closed at their last reading",
@@ -219,7 +197,7 @@ def test_nothing_to_do_is_said_and_is_no_error(station):
 
 def test_silent_transactions_are_closed(station):
     row = transaction_of(start(station))
-    assert run("--dry-run") == (
+    assert run_reconcile("--dry-run") == (
         0,
         [
             "1  stale transactions would be closed at their last reading",
@@ -229,7 +207,7 @@ def test_silent_transactions_are_closed(station):
         ],
     )
     assert transaction_of(start(station)).is_open
-    code, lines = run()
+    code, lines = run_reconcile()
     row.refresh_from_db()
     assert (code, lines[0][:2], row.closing, row.estimate_cause) == (0, "1 ", "estimated", "stale")
 
@@ -237,128 +215,23 @@ def test_silent_transactions_are_closed(station):
 def test_dry_run_changes_nothing_and_says_what_would_happen(station):
     orphan_stop(station, at=recent(30))
     row = transaction_of(start(station, at=recent(60)))
-    code, lines = run("--dry-run")
+    code, lines = run_reconcile("--dry-run")
     assert (code, lines[1]) == (0, "1  waiting messages would be adopted by the only transaction that fits")
     row.refresh_from_db()
     assert (row.is_open, OrphanMessage.objects.get().state) == (True, "waiting")
-    assert run()[1][1] == "1  waiting messages adopted by the only transaction that fits"
+    assert run_reconcile()[1][1] == "1  waiting messages adopted by the only transaction that fits"
 
 
 def test_what_waits_for_staff_is_counted_and_exits_with_1(station):
     orphan_stop(station)
     meter_values(station, 10)
-    code, lines = run()
+    code, lines = run_reconcile()
     assert code == 1
     assert lines[2:] == [
         "1  stops waiting for review",
         "1  days of meter values waiting for review",
         "There are findings for staff to review.",
     ]
-
-
-# What does not add up
-
-
-def spoil(sql: str, *parameters: object) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-
-
-def _wrong_energy(row: Transaction) -> None:
-    Transaction.objects.filter(pk=row.pk).update(energy_wh=4000)
-
-
-def _wrong_register(row: Transaction) -> None:
-    Connector.objects.update(last_meter_stop_wh=1)
-
-
-def _older_open(row: Transaction) -> None:
-    Transaction.objects.filter(pk=row.pk).update(closing="open", stopped_at=None, meter_stop=None)
-    start(row.station, at=recent(-1), connector_id=2, meter_start=6000)
-    Transaction.objects.exclude(pk=row.pk).update(
-        connector=row.connector, closing="estimated", stopped_at=recent(-1), last_register_wh=None
-    )
-
-
-def _two_open(row: Transaction) -> None:
-    spoil("DROP INDEX transactions_one_open_per_connector")
-    start(row.station, at=row.started_at, connector_id=2)
-    Transaction.objects.update(
-        connector=row.connector, closing="open", stopped_at=None, meter_stop=None, last_register_wh=None
-    )
-
-
-def _backwards(row: Transaction) -> None:
-    Transaction.objects.filter(pk=row.pk).update(stopped_at=row.started_at - timedelta(hours=1))
-
-
-def _elsewhere(row: Transaction) -> None:
-    Transaction.objects.filter(pk=row.pk).update(station=make_station("CP-B"))
-
-
-def _adopted_by_nobody(row: Transaction) -> None:
-    orphan_stop(row.station)
-    OrphanMessage.objects.update(state="adopted", transaction=row)
-
-
-def _sequence_fell_back(row: Transaction) -> None:
-    spoil("SELECT setval('transactions_transaction_id_seq', %s)", row.transaction_id - 1)
-
-
-@pytest.mark.parametrize(
-    ("break_it", "title", "example"),
-    [
-        (
-            _wrong_energy,
-            "the energy is not the difference of the registers",
-            r"CP-A transaction \d+: energy 4000 Wh, registers 1000 to 6000 Wh",
-        ),
-        (
-            _wrong_register,
-            "the connector remembers another register than its latest transaction ended with",
-            r"CP-A connector 1: remembers 1 Wh, transaction \d+ ended with 6000 Wh",
-        ),
-        (_older_open, "open, though its connector has begun another", r"CP-A connector 1: transaction \d+ is open"),
-        (_two_open, "open, though its connector has begun another", r"CP-A connector 1: transaction \d+ is open"),
-        (_backwards, "ended before it began, without a mark that says so", r"CP-A transaction \d+"),
-        (_elsewhere, "on a connector of another station", r"CP-B transaction \d+"),
-        (
-            _adopted_by_nobody,
-            "an adopted message is with no transaction, or with one that has another stop",
-            r"CP-A stop, reported id -1",
-        ),
-        (
-            _sequence_fell_back,
-            "the next transaction id has been given already",
-            r"transaction \d+ is there, the next is \d+",
-        ),
-    ],
-)
-def test_what_does_not_add_up_is_named_and_exits_with_1(station, break_it, title, example):
-    row = transaction_of(start(station, at=recent(60)))
-    stop(station, transaction_id=row.transaction_id, at=recent(30))
-    row.refresh_from_db()
-    assert run()[0] == 0
-    break_it(row)
-    code, lines = run()
-    assert code == 1
-    assert f"1  {title}" in lines
-    shown = lines.index(f"{title}:")
-    assert re.fullmatch(f"  {example}", lines[shown + 1])
-
-
-def test_open_transaction_of_a_station_that_is_away_is_named_where_it_could_not_be_closed(station):
-    start(station)
-    (finding,) = broken_invariants(now=timezone.now())
-    assert finding == (
-        "open, though its station has been away for longer than TX_STALE_H",
-        1,
-        [f"CP-A transaction {Transaction.objects.get().transaction_id}: the station was last seen never"],
-    )
-
-
-def test_all_invariants_have_a_title_of_their_own():
-    assert len({invariant.title for invariant in INVARIANTS}) == len(INVARIANTS)
 
 
 # Beside a running server
