@@ -10,6 +10,7 @@ from django.db import transaction
 from evcharging.events import emit
 from meter.models import MeterValue
 from meter.rollups.late import late_after, mark_late, quarter_of
+from meter.selectors import series_ids_of
 from meter.services.inserting import SampleRow, insert_owned_samples, insert_samples
 from meter.services.series import SeriesKey, known_series_id, series_ids
 from meter.signals import readings_stored
@@ -76,11 +77,10 @@ def give_samples_to_transaction(
 ) -> int:
     """Make stored samples that belong to no transaction the given one's; return how many."""
     return MeterValue.objects.filter(
-        series__station_id=station_id,
-        series__connector_id=connector_id,
+        series_id__in=series_ids_of([station_id], connector_id=connector_id),
+        effective_at__range=(since, until),
         transaction=None,
         transaction_ref=transaction_ref,
-        effective_at__range=(since, until),
     ).update(transaction_id=transaction_pk)
 
 
