@@ -12,9 +12,10 @@ from evcharging.api.problems import found
 from evcharging.api.serializers import RowSerializer
 from evcharging.api.views import ListViewSet
 from meter.models import MeterValue
-from meter.selectors import samples_of
+from meter.selectors import samples_of, series_ids_of
 from meter.types import UNITS, reported_text
 from stations.api.filters import StationFilter
+from stations.models import Station
 from transactions.models import Transaction
 
 MAX_PERIOD = timedelta(days=31)
@@ -70,10 +71,20 @@ class MeterValueForm(forms.Form):
         return said
 
 
+class SeriesOfStationFilter(StationFilter):
+    """Samples of one station, by the ids of its series."""
+
+    def filter(self, qs: QuerySet[MeterValue], value: Any) -> QuerySet[MeterValue]:
+        if not value:
+            return qs
+        pk = Station.objects.with_identity(value).values_list("pk", flat=True).first()
+        return qs.none() if pk is None else qs.filter(series_id__in=series_ids_of([pk]))
+
+
 class MeterValueFilterSet(PeriodFilterSet):
     time_column = "effective_at"
 
-    station = StationFilter(field_name="series__station_id")
+    station = SeriesOfStationFilter()
     transaction_id = WholeNumberFilter(method="of_transaction", label="As the station knows it.")
     connector_id = WholeNumberFilter(field_name="series__connector_id")
     measurand = TextFilter(field_name="series__measurand")

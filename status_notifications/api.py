@@ -4,13 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
+from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from evcharging.api.filters import PeriodFilterSet, WholeNumberFilter
 from evcharging.api.serializers import RowSerializer
+from evcharging.api.times import parse_instant
 from evcharging.api.views import ListViewSet
+from evcharging.db.time_windows import rows_by_time
 from stations.api.filters import StationFilter
 from status_notifications.models import StatusCode, StatusNotification
 
@@ -72,3 +76,11 @@ class StatusNotificationViewSet(ListViewSet):
     serializer_class = StatusNotificationSerializer
     filterset_class = StatusNotificationFilterSet
     orderings = {"-effective_at": "effective_at"}
+
+    def read_rows(self, queryset: QuerySet, *, limit: int) -> list[Any]:
+        """Read a station's history in windows of time: it need not be bounded in the request."""
+        since, until = (
+            parse_instant(text.replace(" ", "+")) if text else None
+            for text in map(self.request.query_params.get, ("since", "until"))
+        )
+        return rows_by_time(queryset, column="effective_at", limit=limit, since=since, until=until, now=timezone.now())

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import connection
 
-from connectors.services.states import StatusAt, apply_statuses
+from connectors.services.statuses import StatusAt, apply_statuses
 from stations.services.connection import touch_stations
 from tests.support.factories import NOON, make_id_tag, make_station, start, transaction_of
 from transactions.services.readings import RunningValue, update_running_values

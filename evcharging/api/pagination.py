@@ -35,7 +35,7 @@ class KeysetPagination(BasePagination):
         cursor = request.query_params.get("cursor")
         if cursor is not None:
             queryset = queryset.filter(_after(columns, _position(cursor, ordering)))
-        rows = list(queryset.order_by(*columns)[: size + 1])
+        rows = view.read_rows(queryset.order_by(*columns), limit=size + 1)
         self._next: str | None = None
         if len(rows) > size:
             last = rows[size - 1]

@@ -82,6 +82,10 @@ class ApiViewSet(GenericViewSet):
 class ListViewSet(mixins.ListModelMixin, ApiViewSet):
     """A list."""
 
+    def read_rows(self, queryset: QuerySet, *, limit: int) -> list[Any]:
+        """Return the first rows of a queryset that is in order."""
+        return list(queryset[:limit])
+
 
 class ReadViewSet(mixins.RetrieveModelMixin, ListViewSet):
     """A list, and each of its rows."""

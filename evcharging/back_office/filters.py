@@ -15,10 +15,12 @@ from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 class PeriodFilter(RangeDateTimeFilter):
     """Filters by a period in UTC, both ends included; a time of day left out is the day's first or last instant.
 
-    With a `default`, a list that is not filtered by it shows only that long until now.
+    With a `default`, a list that is not filtered by it shows only that long until now; with a `longest`, one that has
+    no begin reaches back only so far from its end.
     """
 
     default: timedelta | None = None
+    longest: timedelta | None = None
 
     def __init__(
         self,
@@ -31,8 +33,14 @@ class PeriodFilter(RangeDateTimeFilter):
     ) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
         self._now = timezone.now()
-        if self.default is not None and self.bounds == (None, None):
+        since, until = self.bounds
+        if self.default is not None and (since, until) == (None, None):
             since = self._now - self.default
+        elif self.longest is not None and since is None and until is not None:
+            since = max(until, datetime(1970, 1, 1, tzinfo=UTC)) - self.longest
+        else:
+            since = None
+        if since is not None:
             self.used_parameters[f"{self.parameter_name}_from_0"] = f"{since:%Y-%m-%d}"
             self.used_parameters[f"{self.parameter_name}_from_1"] = f"{since:%H:%M:%S}"
 
@@ -61,9 +69,10 @@ class PeriodFilter(RangeDateTimeFilter):
 
 
 class LastDayFilter(PeriodFilter):
-    """Shows the last day by default: for hypertables, which cannot be listed without a bound in time."""
+    """Shows the last day by default: for hypertables, which cannot be listed without bounds in time."""
 
     default = timedelta(days=1)
+    longest = timedelta(days=31)
 
 
 class YesNoFilter(DropdownFilter):

@@ -17,6 +17,7 @@ from unfold.views import ChangeList
 
 from evcharging.back_office.filters import PeriodFilter
 from evcharging.back_office.paginators import BoundedPaginator, InfinitePaginator
+from evcharging.db.time_windows import has_rows
 from evcharging.db.watt_hours import WattHoursField
 
 
@@ -66,7 +67,7 @@ class BackOfficeAdmin(ModelAdmin):
 
     def has_history(self, obj: Model) -> bool:
         """Tell whether rows of `kept_by` refer to the row."""
-        return any(getattr(obj, name).exists() for name in self.kept_by)
+        return any(has_rows(getattr(obj, name).all()) for name in self.kept_by)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -170,9 +171,10 @@ class HypertableChangeList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet:
         queryset = super().get_queryset(request, exclude_parameters)
-        self.has_station = bool(request.GET.get(self.model_admin.station_parameter))
+        station = request.GET.get(self.model_admin.station_parameter, "")
+        self.has_station = bool(station)
         if self.has_station:
-            return queryset
+            return self.model_admin.with_station(queryset, int(station)) if station.isdecimal() else queryset.none()
         period = next(spec for spec in self.filter_specs if isinstance(spec, PeriodFilter))
         return self.model_admin.without_station(queryset, period)
 
@@ -191,6 +193,10 @@ class HypertableAdmin(ReadOnlyAdmin):
     def without_station(self, queryset: QuerySet, period: PeriodFilter) -> QuerySet:
         """Return the rows listed without a station in the filter: few enough to be sorted without an index."""
         raise NotImplementedError
+
+    def with_station(self, queryset: QuerySet, station_pk: int) -> QuerySet:
+        """Return the rows of the station in the filter, by a constant that the table's index begins with."""
+        return queryset
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return HypertableChangeList

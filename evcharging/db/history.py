@@ -2,6 +2,8 @@
 
 from django.db.models import PROTECT, Model
 
+from evcharging.db.time_windows import has_rows
+
 
 class HasHistory(Exception):
     """The row cannot be deleted; the text says what to do instead."""
@@ -15,6 +17,6 @@ def has_history(row: Model) -> bool:
     for relation in row._meta.related_objects:
         if relation.on_delete is PROTECT:
             rows = relation.related_model._base_manager.filter(**{relation.field.name: row.pk})
-            if rows.exists():
+            if has_rows(rows):
                 return True
     return False

@@ -1,5 +1,6 @@
-"""The edition of TimescaleDB in the configured database, if any."""
+"""The edition of TimescaleDB in the configured database, if any, and what is a hypertable there."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from django.db import connection
@@ -23,10 +24,20 @@ def edition() -> Edition:
     return Edition(license_name or "")
 
 
+_known_hypertables: set[tuple[str, str]] = set()
+"""(database, relation) of what was found to be one, which it stays."""
+
+
 def is_hypertable(relation: str) -> bool:
     """Tell whether a table is a hypertable, or a view a continuous aggregate."""
-    found = edition()
-    if found is Edition.NONE:
+    key = (str(connection.settings_dict["NAME"]), relation)
+    if key not in _known_hypertables and _is_hypertable(relation):
+        _known_hypertables.add(key)
+    return key in _known_hypertables
+
+
+def _is_hypertable(relation: str) -> bool:
+    if edition() is Edition.NONE:
         return False
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM timescaledb_information.hypertables WHERE hypertable_name = %s", [relation])
@@ -36,3 +47,16 @@ def is_hypertable(relation: str) -> bool:
             )
             return cursor.fetchone() is not None
     return True
+
+
+def first_chunk_begin(table: str) -> datetime | None:
+    """Return the begin of a hypertable's first chunk, before which there are no rows; None where it has no chunk.
+
+    Out of TimescaleDB's catalogue: min() of the time column would read every chunk.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT min(range_start) FROM timescaledb_information.chunks WHERE hypertable_name = %s", [table]
+        )
+        begin: datetime | None = cursor.fetchone()[0]
+    return begin

@@ -12,6 +12,7 @@ from evcharging.back_office.model_admins import HypertableAdmin
 from meter.admin.series import MeasurandFilter, series_name
 from meter.admin.units import canonical_symbol
 from meter.models import MeterValue
+from meter.selectors import series_ids_of
 from stations.models import Station
 
 LATEST_STATIONS = 5
@@ -38,7 +39,10 @@ class MeterValueAdmin(HypertableAdmin):
 
     def without_station(self, queryset: QuerySet[MeterValue], period: PeriodFilter) -> QuerySet[MeterValue]:
         heard = Station.objects.filter(last_seen_at__isnull=False).order_by("-last_seen_at")
-        return queryset.filter(series__station_id__in=list(heard.values_list("pk", flat=True)[:LATEST_STATIONS]))
+        return queryset.filter(series_id__in=series_ids_of(heard.values_list("pk", flat=True)[:LATEST_STATIONS]))
+
+    def with_station(self, queryset: QuerySet[MeterValue], station_pk: int) -> QuerySet[MeterValue]:
+        return queryset.filter(series_id__in=series_ids_of([station_pk]))
 
     @display(description="Time")
     def at(self, sample: MeterValue) -> SafeString:

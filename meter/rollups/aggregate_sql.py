@@ -1,7 +1,8 @@
 """The SQL that reads energy and power: roll-ups where they are complete, else the samples.
 
 One statement has one snapshot of the progress of roll-ups, the roll-ups, the marks of late quarters and the samples,
-so that its result does not depend on what is rolled up.
+so that its result does not depend on what is rolled up. Every hypertable and view of one is bounded by constants
+(meter.rollups.read_bounds).
 """
 
 from meter.rollups import roll_up_sql as sql
@@ -25,7 +26,7 @@ _PROGRESS = """
 def _stored(relation: str) -> str:
     return f"""
         SELECT {_COLUMNS}, bucket AS middle FROM {relation}
-        WHERE {_WANTED} AND bucket >= greatest(%(since)s, {_KEPT}) AND bucket < %(until)s
+        WHERE {_WANTED} AND bucket >= %(stored_from)s AND bucket >= {_KEPT} AND bucket < %(until)s
     """
 
 
@@ -34,7 +35,7 @@ def _stored_days(relation: str) -> str:
     return f"""
         SELECT {_COLUMNS}, bucket + interval '12 hours' AS middle FROM {relation}
         WHERE %(with_days)s AND {_WANTED} AND bucket >= %(since)s - interval '12 hours'
-          AND bucket < least(%(until)s - interval '12 hours', {_KEPT})
+          AND bucket < %(until)s - interval '12 hours' AND bucket < {_KEPT}
     """
 
 
@@ -42,8 +43,8 @@ _FRESH = f"""
     SELECT series_id, {sql.bucket_of(sql.QUARTER, "effective_at")} AS bucket, {sql.OF_SAMPLES},
            {sql.bucket_of(sql.QUARTER, "effective_at")} AS middle
     FROM meter_values
-    WHERE {_WANTED} AND effective_at >= greatest(%(since)s, {_ROLLED}, {_KEPT}) AND effective_at < %(until)s
-      AND {sql.USABLE}
+    WHERE {_WANTED} AND effective_at >= %(fresh_from)s AND effective_at < %(until)s
+      AND effective_at >= greatest({_ROLLED}, {_KEPT}) AND {sql.USABLE}
     GROUP BY series_id, bucket
 """
 _LATE = f"""
@@ -52,8 +53,9 @@ _LATE = f"""
         SELECT {sql.OF_SAMPLES} FROM meter_values
         WHERE meter_values.series_id = meter_rollup_late.series_id AND {sql.USABLE}
           AND effective_at >= bucket AND effective_at < bucket + {sql.QUARTER}
+          AND effective_at >= %(late_from)s AND effective_at < %(late_until)s
     ) AS found
-    WHERE {_WANTED} AND bucket >= greatest(%(since)s, {_KEPT}) AND bucket < %(until)s AND samples > 0
+    WHERE {_WANTED} AND bucket >= %(since)s AND bucket >= {_KEPT} AND bucket < %(until)s AND samples > 0
 """
 
 
@@ -81,26 +83,45 @@ def _rows(continuous: bool) -> str:
 
 
 def _before(continuous: bool) -> str:
-    """Return the SELECT of every register's last value before the requested time, from samples or roll-ups."""
-    relations = ["meter_rollup_15m", "meter_rollup_day"] + ([QUARTERS_VIEW, DAYS_VIEW] if continuous else [])
-    stored = " ".join(
-        f"""
-        UNION ALL (SELECT last_at, last_value FROM {relation} WHERE series_id = meter_series.id AND last_at < %(since)s
-                   AND bucket < %(since)s ORDER BY bucket DESC LIMIT 1)
-        """
-        for relation in relations
-    )
+    """Return the SELECT of every register's last value before the requested time: from days that are rolled up, later
+    quarters, later samples, and quarters that are marked as late."""
+    days = ["meter_rollup_day", *([DAYS_VIEW] if continuous else [])]
+    quarters = [("meter_rollup_15m", "%(earlier_quarters_from)s")]
+    if continuous:
+        quarters.append((QUARTERS_VIEW, f"{sql.bucket_of(sql.DAY, '%(since)s')}"))
+    sources = [f"{_LAST_ROLLED.format(relation=relation, condition='bucket < %(since)s')}" for relation in days]
+    sources += [
+        _LAST_ROLLED.format(relation=relation, condition=f"bucket >= {begin} AND bucket < %(since)s")
+        for relation, begin in quarters
+    ]
+    sources.append(_LAST_LATE)
+    if not continuous:  # whose views answer for the newest samples too
+        sources.append(_LAST_FRESH)
     return f"""
         SELECT DISTINCT ON (connector_id, location, phase) connector_id, location, phase, last_value
-        FROM meter_series CROSS JOIN LATERAL (
-            (SELECT effective_at AS last_at, value AS last_value FROM meter_values
-             WHERE series_id = meter_series.id AND effective_at < %(since)s AND {sql.USABLE}
-             ORDER BY effective_at DESC, value DESC LIMIT 1)
-            {stored}
-        ) AS known
+        FROM meter_series CROSS JOIN LATERAL ({" UNION ALL ".join(sources)}) AS known
         WHERE id = ANY(%(series_ids)s::int[])
         ORDER BY connector_id, location, phase, last_at DESC, last_value DESC
     """
+
+
+_LAST_ROLLED = """
+    (SELECT last_at, last_value FROM {relation} WHERE series_id = meter_series.id AND last_at < %(since)s
+       AND {condition} ORDER BY bucket DESC LIMIT 1)
+"""
+_LAST_FRESH = f"""
+    (SELECT effective_at AS last_at, value AS last_value FROM meter_values
+     WHERE series_id = meter_series.id AND effective_at >= %(earlier_samples_from)s AND effective_at < %(since)s
+       AND {sql.USABLE}
+     ORDER BY effective_at DESC, value DESC LIMIT 1)
+"""
+_LAST_LATE = f"""
+    (SELECT effective_at AS last_at, value AS last_value FROM meter_rollup_late AS late JOIN meter_values
+       ON meter_values.series_id = late.series_id AND effective_at >= bucket AND effective_at < bucket + {sql.QUARTER}
+     WHERE late.series_id = meter_series.id AND meter_values.series_id = meter_series.id AND bucket < %(since)s
+       AND effective_at >= %(earlier_late_from)s AND effective_at < %(earlier_late_until)s AND {sql.USABLE}
+     ORDER BY effective_at DESC, value DESC LIMIT 1)
+"""
 
 
 def energy(continuous: bool, begins: str) -> str:

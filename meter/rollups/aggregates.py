@@ -15,6 +15,7 @@ from django.db import connection
 from meter.models import Series
 from meter.rollups import aggregate_sql
 from meter.rollups.late import quarter_of
+from meter.rollups.read_bounds import read_bounds
 from meter.selectors import ENERGY, PHASES, POWER
 from meter.storage import has_continuous_aggregates
 from stations.models import Station
@@ -155,7 +156,8 @@ def _read(
         return []
     since, until = quarter_of(since), quarter_of(until)
     values: dict[str, Any] = {
-        "series_ids": ids, "since": since, "until": until, "zone": str(zone), "with_days": width is not Width.QUARTER
+        "series_ids": ids, "since": since, "until": until, "zone": str(zone), "with_days": width is not Width.QUARTER,
+        **read_bounds(series_ids=ids, since=since, until=until),
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(statement(has_continuous_aggregates(), width.value), values)

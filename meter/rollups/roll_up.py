@@ -6,16 +6,17 @@ interrupted at any time.
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from evcharging.db.advisory_locks import AdvisoryLock, try_lock_for_transaction
+from evcharging.db.timescale import first_chunk_begin, is_hypertable
 from meter.models import RollupProgress
 from meter.rollups import roll_up_sql as sql
-from meter.rollups.late import quarter_of
+from meter.rollups.late import QUARTER, quarter_of
 from meter.storage import has_continuous_aggregates, refresh_continuous_aggregates
 
 SHORTEST_STEP, LONGEST_STEP = timedelta(hours=1), timedelta(days=32)
@@ -106,12 +107,17 @@ def _begun(cursor: CursorWrapper, target: datetime) -> RollupProgress:
     """Return the progress, initialised to the day of the first sample, or of `target` where there is none."""
     row = progress()
     if row.quarters_until is None:
-        cursor.execute("SELECT min(effective_at) FROM meter_values")
-        (first,) = cursor.fetchone()
+        first = first_chunk_begin("meter_values") if is_hypertable("meter_values") else _first_sample_at(cursor)
         begin = min(first or target, target).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         row.quarters_until = row.days_until = begin
         row.save()
     return row
+
+
+def _first_sample_at(cursor: CursorWrapper) -> datetime | None:
+    cursor.execute("SELECT min(effective_at) FROM meter_values")
+    at: datetime | None = cursor.fetchone()[0]
+    return at
 
 
 def _late(cursor: CursorWrapper, row: RollupProgress) -> int:
@@ -119,12 +125,12 @@ def _late(cursor: CursorWrapper, row: RollupProgress) -> int:
     marks = _take_marks(cursor, row.quarters_until)
     if marks:
         kept = [mark for mark in marks if row.quarters_from is None or mark[1] >= row.quarters_from]
-        cursor.execute(sql.QUARTERS_OF_STRETCHES, _columns(kept))
+        _again(cursor, sql.QUARTERS_OF_STRETCHES, kept, QUARTER)
         days = {(series_id, _day_of(bucket)) for series_id, bucket in marks}
         over = sorted((series_id, day) for series_id, day in days if row.days_until and day < row.days_until)
         # Retention may have deleted quarters or samples by now: the row of more samples is kept.
-        cursor.execute(sql.DAYS_OF_STRETCHES, _columns(over))
-        cursor.execute(sql.DAYS_OF_STRETCHES_RAW, _columns(over))
+        _again(cursor, sql.DAYS_OF_STRETCHES, over, DAY)
+        _again(cursor, sql.DAYS_OF_STRETCHES_RAW, over, DAY)
     return len(marks)
 
 
@@ -170,5 +176,10 @@ def _whole_days(span: timedelta) -> timedelta:
     return span // DAY * DAY
 
 
-def _columns(stretches: list[tuple[int, datetime]]) -> dict[str, list[Any]]:
-    return {"series_ids": [one for one, _ in stretches], "buckets": [bucket for _, bucket in stretches]}
+def _again(cursor: CursorWrapper, statement: str, stretches: list[tuple[int, datetime]], width: timedelta) -> None:
+    """Run a statement of roll_up_sql on stretches (series id, begin), which are `width` long."""
+    if stretches:
+        buckets = [bucket for _, bucket in stretches]
+        series_ids = [series_id for series_id, _ in stretches]
+        ends = {"since": min(buckets), "until": max(buckets) + width}
+        cursor.execute(statement, {"series_ids": series_ids, "buckets": buckets, **ends})

@@ -62,6 +62,7 @@ DAYS_OF_TIME = upsert(
 
 
 def _of_stretches(table: str, width: str) -> str:
+    # since and until are the ends of all stretches, constants by which other chunks are not even planned for.
     return upsert(
         table,
         f"""
@@ -71,6 +72,7 @@ def _of_stretches(table: str, width: str) -> str:
             SELECT {OF_SAMPLES} FROM meter_values
             WHERE meter_values.series_id = stretch.series_id AND {USABLE}
               AND effective_at >= stretch.bucket AND effective_at < stretch.bucket + {width}
+              AND effective_at >= %(since)s AND effective_at < %(until)s
         ) AS found
         WHERE samples > 0
         """,
@@ -88,6 +90,7 @@ DAYS_OF_STRETCHES = upsert(
         SELECT {OF_QUARTERS} FROM meter_rollup_15m
         WHERE meter_rollup_15m.series_id = stretch.series_id AND bucket >= stretch.bucket
           AND bucket < stretch.bucket + {DAY}
+          AND bucket >= %(since)s AND bucket < %(until)s
     ) AS found
     WHERE samples > 0
     """,

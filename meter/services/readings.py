@@ -9,6 +9,7 @@ from django.db import transaction
 
 from meter.models import MeterValue
 from meter.rollups.late import late_after, mark_late, quarter_of
+from meter.selectors import series_ids_of
 from meter.services.inserting import SampleRow, insert_owned_samples, insert_samples
 from meter.services.series import SeriesKey, known_series, series_ids
 from meter.types import Reading
@@ -77,11 +78,10 @@ def give_samples_to_transaction(
 ) -> int:
     """Assign stored samples that belong to no transaction to the given one; return how many."""
     return MeterValue.objects.filter(
-        series__station_id=station_id,
-        series__connector_id=connector_id,
+        series_id__in=series_ids_of([station_id], connector_id=connector_id),
+        effective_at__range=(since, until),
         transaction=None,
         transaction_ref=transaction_ref,
-        effective_at__range=(since, until),
     ).update(transaction_id=transaction_pk)
 
 

@@ -1,6 +1,7 @@
 """What the status history adds to a station's page."""
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 from connectors.admin.badges import error_badge
 from evcharging.back_office.display import list_url, literal, when
@@ -27,7 +28,7 @@ def latest_statuses(request: HttpRequest, station: Station) -> PanelContent:
                     error_badge(row.error_code, row.vendor_error_code),
                     literal(row.info, 60),
                 ]
-                for row in load_latest(station_id=station.pk, limit=LATEST)
+                for row in load_latest(station_id=station.pk, limit=LATEST, now=timezone.now())
             ],
             "empty": "No status yet.",
             "more_url": list_url("status_notifications.statusnotification", station__id__exact=station.pk),

@@ -1,13 +1,16 @@
 """Checks waiting messages again: what fits by now is adopted, by the rule that holds at arrival."""
 
+import logging
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 
 from transactions.models import OrphanKind, OrphanMessage, OrphanState
 from transactions.services.fitting import fitting_orphan
 from transactions.services.orphans import adopt_locked, lock_waiting
+
+logger = logging.getLogger(__name__)
 
 
 class AdoptedOrphan(NamedTuple):
@@ -21,12 +24,20 @@ def adopt_fitting_orphans(*, now: datetime) -> list[AdoptedOrphan]:
     """Adopt every waiting message that fits exactly one transaction of its station, the oldest first.
 
     Each in a database transaction of its own, so that locks are short and a later error undoes none. Skips a message
-    that somebody else resolves meanwhile. Idempotent.
+    that somebody else resolves meanwhile, and one that the database refuses. Idempotent.
+
+    :raises DatabaseError: the database cannot be used at all.
     """
     adopted = []
     waiting = OrphanMessage.objects.filter(state=OrphanState.WAITING).order_by("effective_at", "pk")
     for orphan_id in waiting.values_list("pk", flat=True).iterator():
-        found = _adopt_if_fits(orphan_id, now)
+        try:
+            found = _adopt_if_fits(orphan_id, now)
+        except DatabaseError:
+            if not connection.is_usable():
+                raise
+            logger.exception("message %d waits on: its transaction cannot be given it", orphan_id)
+            continue
         if found is not None:
             adopted.append(found)
     return adopted

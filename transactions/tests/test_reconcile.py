@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
+from django.db.models import QuerySet
 
 from connectors.models import Connector
 from meter.models import MeterValue
@@ -144,6 +145,30 @@ def test_meter_values_that_fit_one_by_now_are_adopted(station):
     assert adopt_fitting_orphans(now=LATER) == [(orphan.pk, first.transaction_id)]
     assert set(MeterValue.objects.values_list("transaction_id", flat=True)) == {first.pk}
     assert adopt_fitting_orphans(now=LATER) == []
+
+
+def test_message_that_the_database_refuses_waits_and_others_do_not(station, monkeypatch, caplog):
+    for connector_id in (1, 2):
+        meter_values(station, 5, connector_id=connector_id)
+        start(station, connector_id=connector_id, received_at=LATER)
+    refused, other = OrphanMessage.objects.order_by("pk")
+    update = QuerySet.update
+
+    def refuse(queryset, **values):
+        if queryset.model is MeterValue and values["transaction_id"] != transaction_on(2).pk:
+            raise OperationalError("tuple decompression limit exceeded by operation")
+        return update(queryset, **values)
+
+    monkeypatch.setattr(QuerySet, "update", refuse)
+    found = adopt_fitting_orphans(now=LATER)
+    assert [each.orphan_id for each in found] == [other.pk]
+    assert f"message {refused.pk} waits on" in caplog.text
+    refused.refresh_from_db()
+    assert (refused.state, MeterValue.objects.filter(transaction=None).count()) == ("waiting", 1)
+
+
+def transaction_on(connector_id: int) -> Transaction:
+    return Transaction.objects.get(connector__connector_id=connector_id)
 
 
 def test_meter_values_of_a_day_with_two_sessions_wait(station):
