@@ -11,20 +11,12 @@ once.
 """
 
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from transactions.energy.limits import SHORTEST_MS, Limits
-from transactions.energy.line import Kind, Line
-from transactions.energy.quantities import UNTIMED_SLACK_MS
+from transactions.energy.line import Kind, Line, Rise
+from transactions.energy.quantities import UNTIMED_SLACK_MS, apart
 from transactions.energy.waiting import JITTER_MWH, Waiting, entry_of, is_jitter, is_near
-
-AGREE_MWH, AGREE_SHARE = 100_000, 50
-"""Energies agree within 100 Wh or a 50th."""
-
-
-def apart(mwh: int) -> int:
-    """Return how far energies of this size may be apart and agree."""
-    return max(AGREE_MWH, mwh // AGREE_SHARE)
 
 
 class Taken(IntEnum):
@@ -37,15 +29,6 @@ class Taken(IntEnum):
     """Late, but between two values that it agrees with: the energy stays."""
     LATE = 3
     """Late: all values have to be fed again, in order."""
-
-
-class Rise(NamedTuple):
-    """An increment that counts (mWh) between two times (ms); `kind` says what it bridges."""
-
-    since: int
-    at: int
-    mwh: int
-    kind: int
 
 
 class Counter:

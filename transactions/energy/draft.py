@@ -10,6 +10,7 @@ _MARKS = (
     (Kind.RESET, (EnergyMark.METER_REGRESSION, EnergyMark.REGISTER_RESET)),
     (Kind.ROLLOVER, (EnergyMark.METER_REGRESSION, EnergyMark.REGISTER_ROLLOVER)),
     (Kind.SHIFT | Kind.TWIN | Kind.FALLEN, (EnergyMark.METER_REGRESSION,)),
+    (Kind.ELSEWHERE, (EnergyMark.START_UNKNOWN,)),
     (Kind.GLITCH, (EnergyMark.REGISTER_GLITCH,)),
     (Kind.JUMP | Kind.IMPLAUSIBLE, (EnergyMark.IMPLAUSIBLE_ENERGY,)),
 )

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from transactions.energy.counter import Counter, apart
+from transactions.energy.counter import Counter
 from transactions.energy.evidence import Evidence
 from transactions.energy.flows import Flow, flow_of
 from transactions.energy.line import Kind
@@ -10,6 +10,7 @@ from transactions.energy.quantities import (
     CLOCK_SLACK_MS,
     STEP_MWH,
     UNTIMED_SLACK_MS,
+    apart,
     limit_w,
     plausible_mwh,
     to_ms,
@@ -56,37 +57,37 @@ class Facts(NamedTuple):
         limit = apart(max(registers, counted))
         if registers and self.stop is not None and self.stop % STEP_MWH == registers % STEP_MWH == 0:
             limit += STEP_MWH
-        gap = GAP_MS
+        gap = 0 if "end_sample" in self.sources else GAP_MS
         if self.counter is not None:
             gap += max(self.stopped_at - self.counter.at, 0)
             lines = self.counter.lines
-            if len(lines) > 1 and not lines[0].samples and lines[1].kind in (Kind.JUMP, Kind.SHIFT):
+            if len(lines) > 1 and lines[1].kind & Kind.ELSEWHERE:
                 gap += lines[1].first_at - lines[0].at
         return -limit <= registers - counted <= limit + self.gap_w * gap // 3600
 
 
 def facts_of(tally: Tally, evidence: Evidence) -> Facts:
     """Return what the evidence comes to, its samples from the tally."""
-    start, counter, sources = _counted(tally)
     stop = to_mwh(evidence.meter_stop_wh)
+    is_open = evidence.stopped_at is None and stop is None
+    start, counter, sources = _counted(tally, is_open)
     begun_at = tally.begun_at
     last_at = begun_at if counter is None else max(counter.at, begun_at)
     stopped_at = last_at if evidence.stopped_at is None else to_ms(evidence.stopped_at)
     is_timed = evidence.is_timed and stopped_at >= begun_at
     duration = max(stopped_at, last_at) - begun_at
     power_w = limit_w(evidence.max_power_w)
-    is_declared = evidence.max_power_w is not None
     return Facts(
         start=start,
         counter=counter,
         sources=sources,
-        is_open=evidence.stopped_at is None and stop is None,
+        is_open=is_open,
         stop=stop,
         stopped_at=stopped_at,
         duration=duration,
         between=stop - start.mwh if stop is not None and start.mwh is not None and start.source else None,
         most=plausible_mwh(power_w, duration, CLOCK_SLACK_MS if is_timed else UNTIMED_SLACK_MS),
-        gap_w=power_w if is_declared or counter is None else _gap_w(counter),
+        gap_w=power_w if counter is None else _gap_w(counter),
         known=to_mwh(evidence.known_wh),
         next_start=to_mwh(evidence.next_start_wh),
         flow=flow_of(tally.intervals, tally.powers),
@@ -99,7 +100,7 @@ def _gap_w(counter: Counter) -> int:
     return counter.limits.usual_w(counter.limits.peak_w) if is_known else counter.limits.power_w
 
 
-def _counted(tally: Tally) -> tuple[Start, Counter | None, tuple[str, ...]]:
+def _counted(tally: Tally, is_open: bool) -> tuple[Start, Counter | None, tuple[str, ...]]:
     """Return the start, the counter of the samples and the end behind them, and what it rests on."""
     chosen = tally.chosen()
     if chosen is None:
@@ -114,8 +115,8 @@ def _counted(tally: Tally) -> tuple[Start, Counter | None, tuple[str, ...]]:
     else:
         start, counter = chosen.start, chosen.counter
         sources = ("samples",)
-    # The end of another place counts only where it goes on from here.
-    if end is not None and (ending is chosen or counter.goes_on(*end)):
+    # The end of another place counts only where it goes on from here, and so does one of a transaction that runs.
+    if end is not None and ((ending is chosen and not is_open) or counter.goes_on(*end)):
         counter = counter.copy()
         counter.feed(max(end[0], counter.at), end[1])
         if counter.register == end[1]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from transactions.energy.streams import Place
 
-GAP_MS = 1_800_000
+GAP_MS = 3_600_000
 """Power is not known between samples that are further apart."""
 
 

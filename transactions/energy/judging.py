@@ -59,7 +59,7 @@ def _says_anything(facts: Facts, counter: Counter) -> bool:
 def _look_at_start(facts: Facts, draft: Draft) -> None:
     """Mark a start that is unknown, that two sources say differently, or that seems to be in another unit."""
     start = facts.start
-    if not start.source and draft.energy is not None and "known" not in draft.rests_on:
+    if not start.source and "samples" in draft.rests_on:
         draft.mark(EnergyMark.START_UNKNOWN)
     if start.other is not None and start.mwh is not None and draft.energy is not None:
         source = "begin_sample" if start.source == "meter_start" else "meter_start"

@@ -1,12 +1,13 @@
 """One rising line of register values: what a register reads from one zero to the next."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Kind:
     """How a line began, or what was left out of it; bits of an int, which a state is read and written with in no time.
 
-    SESSION: from 0, while the register of the start has another zero. RESET: from 0, after a fall. ROLLOVER. SHIFT:
+    SESSION: from 0, while the register of the start has another zero. ELSEWHERE: from a zero that is neither 0 nor the
+    start's; what was consumed before its first value is missing. RESET: from 0, after a fall. ROLLOVER. SHIFT:
     from another zero that is not known; what was consumed meanwhile is missing. JUMP: higher than the connector can
     have given; the same is missing. TWIN: another register, told in turn with the one before, which has been silent
     since. GLITCH and IMPLAUSIBLE: values that were left out. FALLEN: fell, and nothing tells why.
@@ -22,6 +23,16 @@ class Kind:
     GLITCH = 64
     IMPLAUSIBLE = 128
     FALLEN = 256
+    ELSEWHERE = 512
+
+
+class Rise(NamedTuple):
+    """An increment that counts (mWh) between two times (ms); `kind` says what it bridges."""
+
+    since: int
+    at: int
+    mwh: int
+    kind: int
 
 
 class Line:

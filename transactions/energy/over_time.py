@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-from transactions.energy.counter import Counter, Rise
+from transactions.energy.counter import Counter
 from transactions.energy.evidence import BEGIN, END, REGISTER, Sample
-from transactions.energy.line import Kind
+from transactions.energy.line import Kind, Rise
 from transactions.energy.quantities import EPOCH, Number, limit_w, to_ms, to_mwh, to_wh
 from transactions.energy.register import Point, Register
 from transactions.energy.streams import SILENT_MS, UNITS, Place, phase_of

@@ -7,7 +7,6 @@ order, and cost less than those of Decimal.
 
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from math import isfinite
 
 Number = int | float | Decimal
 
@@ -26,18 +25,21 @@ UNTIMED_SLACK_MS = 86_400_000
 STEP_MWH = 1_000_000
 """Coarsest step of a register that is met: 1 kWh. One step may show at any moment."""
 
+AGREE_MWH, AGREE_SHARE = 100_000, 50
+
+LARGEST_WH = 10**19
+"""Beyond int8, and beyond any register."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_mwh(value: Number | None) -> int | None:
-    """Return Wh as whole mWh, None for None and for what is no number."""
-    if type(value) is float:
-        return round(value * 1000) if isfinite(value) else None
-    if type(value) is int:
-        return value * 1000
+    """Return Wh as whole mWh, None for None and for what no register reads."""
+    if value is None or (isinstance(value, Decimal) and not value.is_finite()) or not -LARGEST_WH < value < LARGEST_WH:
+        return None
     if isinstance(value, Decimal):
-        return int((value * 1000).to_integral_value(ROUND_HALF_EVEN)) if value.is_finite() else None
-    return None
+        return int((value * 1000).to_integral_value(ROUND_HALF_EVEN))
+    return round(value * 1000)
 
 
 def to_wh(mwh: int) -> float:
@@ -48,6 +50,11 @@ def to_ms(at: datetime) -> int:
     """Return an aware time as milliseconds since 1970."""
     since = at - EPOCH
     return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+
+
+def apart(mwh: int) -> int:
+    """Return how far energies of this size may be apart and agree: 100 Wh or a 50th."""
+    return max(AGREE_MWH, mwh // AGREE_SHARE)
 
 
 def limit_w(max_power_w: Number | None) -> int:

@@ -148,10 +148,11 @@ class Tally:
         phases = len(register.phases)
         values = register.values(points)
         if register.counter is None:
-            usable = [value for value in values if value[1] >= 0]
-            if not usable:
+            while values and values[0][1] < 0:
+                values.pop(0)
+            if not values:
                 return Taken.IN_ORDER
-            register.first = self._first(usable)
+            register.first = self._first(values)
             register.start = self.start(register.place, register.first)
             register.counter = self.new_counter(register.start)
         elif len(register.phases) > phases:
@@ -165,7 +166,8 @@ class Tally:
         """Return the first value (ms, mWh); of several at its instant, the one that is nearest above the start."""
         at = values[0][0]
         start = self.meter_start or 0
-        return at, min((value for ms, value, _ in values if ms == at), key=lambda value: (value < start, value))
+        at_once = [value for ms, value, _ in values if ms == at and value >= 0]
+        return at, min(at_once, key=lambda value: (value < start, value))
 
     def dump(self) -> list[Any]:
         """Return the state as JSON has it, for `load`."""

@@ -36,12 +36,12 @@ def entry_of(waiting: Line, top: Line, limits: Limits) -> tuple[int, int]:
     value, fall = waiting.first_value, top.value - waiting.first_value
     if waiting.kind == Kind.TWIN:
         return Kind.TWIN, 0
+    is_start = top.samples == 0
     if fall < 0:
-        return Kind.JUMP, 0
+        return (Kind.ELSEWHERE if is_start else Kind.JUMP), 0
     if is_near(fall, top.value):
         return Kind.SHIFT, 0
     duration = waiting.first_at - top.at
-    is_start = top.samples == 0
     # Below a start's register, a session's own register is likelier than a rollover.
     closeness, moduli = (100, COMMON) if is_start else (10, ALL)
     rolled = rollover_rise(top.value, value, most=limits.usual(duration), closeness=closeness, moduli=moduli)
@@ -49,7 +49,7 @@ def entry_of(waiting: Line, top: Line, limits: Limits) -> tuple[int, int]:
         return Kind.ROLLOVER, rolled
     most = limits.most(duration)
     if 2 * value > top.value or value > most:
-        return Kind.SHIFT, 0
+        return (Kind.ELSEWHERE if is_start else Kind.SHIFT), 0
     if not is_start:
         return Kind.RESET, value
     is_ambiguous = rollover_rise(top.value, max(value, 1), most=most, closeness=10, moduli=COMMON) is not None
@@ -129,8 +129,8 @@ class Waiting:
         kind, entry = entry_of(line, top, limits)
         if kind & (Kind.ROLLOVER | Kind.SESSION):
             return kind, entry
-        if kind == Kind.JUMP:
-            return Kind.IMPLAUSIBLE, 0
+        if line.value > top.value:
+            return Kind.IMPLAUSIBLE if kind != Kind.TWIN else Kind.NONE, 0
         is_told_in_turn = kind == Kind.TWIN and line.at - top.at <= SHORTEST_MS
         if is_told_in_turn or is_near(top.value - line.value, top.value):
             return Kind.NONE, 0

@@ -1,9 +1,10 @@
 """What the samples counted, weighed against the register of the stop."""
 
-from transactions.energy.counter import Counter, apart
+from transactions.energy.counter import Counter
 from transactions.energy.draft import Draft
 from transactions.energy.facts import Facts
 from transactions.energy.line import Kind
+from transactions.energy.quantities import apart
 from transactions.energy.verdict import EnergyMark, Method
 
 
@@ -17,7 +18,8 @@ def weigh(facts: Facts, counter: Counter) -> Draft:
         # What was left out is settled by registers that agree with the rest; not by a stop that repeats what was told
         # before, nor where they agree only because of what no sample saw.
         is_settled = 0 < between <= counted + apart(counted) and stop != counter.lines[-1].value
-        draft.mark_kinds(counter.kinds() & Kind.IMPLAUSIBLE if is_settled else counter.kinds())
+        kinds = counter.kinds() & ~Kind.ELSEWHERE
+        draft.mark_kinds(kinds & Kind.IMPLAUSIBLE if is_settled else kinds)
         return draft
     if between != 0 and counter.goes_on(facts.stopped_at, stop) and not _is_nearer(facts, counter, stop):
         return _with_stop_behind(facts, counter, stop)

@@ -1,9 +1,9 @@
 """Energy where no sample says anything: the registers of start and stop alone, else what else there is."""
 
-from transactions.energy.counter import apart
 from transactions.energy.draft import Draft
 from transactions.energy.facts import Facts
 from transactions.energy.line import Kind
+from transactions.energy.quantities import apart
 from transactions.energy.rollover import COMMON, rollover_rise
 from transactions.energy.verdict import EnergyMark, Method
 
