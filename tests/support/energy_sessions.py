@@ -114,7 +114,9 @@ def session(random: Random, *, faults: tuple[str, ...] = FAULTS) -> Session:
 def _lasting(random: Random, faults: set[str]) -> set[str]:
     """Keep one lasting fault: after two, nobody can say what was consumed."""
     lasting = sorted(faults & {"reset", "rollover", "shift"})
-    return faults - set(lasting[1:])
+    kept = faults - set(lasting[1:])
+    # A spike can lead back to where the register was before another zero.
+    return kept - {"spike"} if "shift" in kept else kept
 
 
 Told = tuple[Sample, float, bool]

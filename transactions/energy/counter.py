@@ -120,13 +120,14 @@ class Counter:
         return found
 
     def goes_on(self, at: int, value: int) -> bool:
-        """Return whether a value at that time goes on from the last one, or from one that waits."""
+        """Return whether a value at that time goes on from the last one, or from one that waits and is no twin."""
         if not self.lines or value < 0:
             return False
         at = max(at, self.at)
         if self._continues(self.lines[-1], at, value):
             return True
-        return any(value > line.value and self.limits.fits(line, at, value) for line in self.waiting.lines)
+        waiting = [line for line in self.waiting.lines if line.kind != Kind.TWIN and line.value < value]
+        return any(self.limits.fits(line, at, value) for line in waiting)
 
     # --- what a value means ---
 

@@ -137,6 +137,10 @@ RULES: dict[str, tuple[Evidence, float | None, str, set[str]]] = {
     "nothing told yet, no start": (lasted_an_hour(None), None, "unknown", {"energy_unknown"}),
     "samples": (lasted_an_hour(150_000, *hour(7000)), 6300, "samples", set()),
     "a glitch last": (lasted_an_hour(150_000, *hour(7000), sample(0, 7)), 6300, "samples", {"meter_regression"}),
+    "power alone, while it runs": (lasted_an_hour(None, *power(7000)), 7000, "estimated", {"energy_estimated"}),
+    "clock put back by an hour": (
+        lasted_an_hour(150_000, *hour(3000), *[each._replace(value=each.value + 3000) for each in hour(3000)],
+                       stop=156_000), 6000, "registers", {"register_glitch"}),
     # an end without a register
     "ended with samples": (lasted_an_hour(150_000, *hour(7000), ended=0), 6300, "samples", set()),
     "ended without any": (lasted_an_hour(150_000, ended=0), None, "unknown", {"energy_unknown"}),
