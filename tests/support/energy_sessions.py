@@ -160,7 +160,7 @@ def _register(random: Random, energies: list[float], faults: set[str]) -> list[f
         before = energies[place - 1]
         return [zero + energy if index < place else energy - before for index, energy in enumerate(energies)]
     if "shift" in faults:
-        other = random.choice([zero * random.uniform(0.05, 0.95), zero + random.uniform(2e7, 9e7)])
+        other = random.choice([zero * random.uniform(0.05, 0.6), zero + random.uniform(2e7, 9e7)])
         return [(zero if index < place else other) + energy for index, energy in enumerate(energies)]
     return [zero + energy for energy in energies]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from transactions.energy.limits import SHORTEST_MS, Limits
 from transactions.energy.line import Kind, Line, Rise
-from transactions.energy.quantities import UNTIMED_SLACK_MS, apart
-from transactions.energy.waiting import JITTER_MWH, Waiting, entry_of, is_jitter, is_near
+from transactions.energy.quantities import STEP_MWH, UNTIMED_SLACK_MS, apart
+from transactions.energy.waiting import Waiting, entry_of, is_jitter, is_near
 
 
 class Taken(IntEnum):
@@ -200,7 +200,7 @@ class Counter:
     def _is_swapped(self, top: Line, at: int, value: int) -> bool:
         """Whether the last rise was of the twin: the other value of its instant is as far from it as ever."""
         twin = self.waiting.twin
-        if twin is None or top.prior_at is None or at != top.at or abs(top.value - value - twin[0]) > JITTER_MWH:
+        if twin is None or top.prior_at is None or at != top.at or abs(top.value - value - twin[0]) > STEP_MWH:
             return False
         rise = value - top.prior_value
         return 0 <= rise <= self.limits.most(at - top.prior_at)

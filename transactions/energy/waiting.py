@@ -8,7 +8,7 @@ from typing import Any
 
 from transactions.energy.limits import SHORTEST_MS, Limits
 from transactions.energy.line import Kind, Line
-from transactions.energy.quantities import STEP_MWH
+from transactions.energy.quantities import AGREE_MWH, STEP_MWH
 from transactions.energy.rollover import ALL, COMMON, rollover_rise
 
 MAX_WAITING = 2
@@ -60,14 +60,14 @@ class Waiting:
     """The lines that wait, at most two; how many were dropped as glitches and as implausible.
 
     `twin` is how far the last dropped one was from the counter's register, at least and at most; `twin_kind` what it
-    was counted as.
+    was counted as; `turns` how often one was dropped as a twin.
     """
 
-    __slots__ = ("glitches", "implausible", "lines", "twin", "twin_kind")
+    __slots__ = ("glitches", "implausible", "lines", "turns", "twin", "twin_kind")
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
-        self.glitches = self.implausible = 0
+        self.glitches = self.implausible = self.turns = 0
         self.twin: tuple[int, int] | None = None
         self.twin_kind = Kind.NONE
 
@@ -78,7 +78,7 @@ class Waiting:
         self.lines.append(line)
         if line.value <= top.value and is_near(top.value - line.value, top.value):
             self.stay(line, top)
-        elif self.is_twin(line.at, line.value, top, limits):
+        elif self.is_twin(line.at, line.value, top, limits) and all(each.kind != Kind.TWIN for each in self.lines):
             line.kind = Kind.TWIN
             if self.twin_kind == Kind.GLITCH:
                 self.glitches -= 1
@@ -109,15 +109,16 @@ class Waiting:
 
     def _drop(self, line: Line, top: Line, after: int, at: int) -> None:
         kind = Kind.NONE
-        if line.kind is not Kind.TWIN:
-            if line.value > top.value:
-                kind = Kind.IMPLAUSIBLE
-                self.implausible += 1
-            elif is_near(top.value - line.value, top.value):
-                return
-            elif line.at != at:  # of two values of one instant, one is another register's
-                kind = Kind.GLITCH
-                self.glitches += 1
+        if line.kind == Kind.TWIN:
+            self.turns += 1
+        elif line.value > top.value:
+            kind = Kind.IMPLAUSIBLE
+            self.implausible += 1
+        elif is_near(top.value - line.value, top.value):
+            return
+        elif line.at != at:  # of two values of one instant, one is another register's
+            kind = Kind.GLITCH
+            self.glitches += 1
         self.twin, self.twin_kind = (line.value - after, line.value - top.value), kind
 
     def provisional(self, line: Line, top: Line, limits: Limits) -> tuple[int, int]:
@@ -129,12 +130,12 @@ class Waiting:
         kind, entry = entry_of(line, top, limits)
         if kind & (Kind.ROLLOVER | Kind.SESSION):
             return kind, entry
-        if line.value > top.value:
-            return Kind.IMPLAUSIBLE if kind != Kind.TWIN else Kind.NONE, 0
-        is_told_in_turn = kind == Kind.TWIN and line.at - top.at <= SHORTEST_MS
-        if is_told_in_turn or is_near(top.value - line.value, top.value):
+        fall = top.value - line.value
+        is_told_in_turn = kind == Kind.TWIN and self.turns > 0 and line.at - top.at <= SHORTEST_MS
+        is_coarser = is_near(fall, top.value) and (fall <= AGREE_MWH or line.value % STEP_MWH == 0)
+        if is_told_in_turn or (fall >= 0 and is_coarser):
             return Kind.NONE, 0
-        return Kind.FALLEN, 0
+        return (Kind.FALLEN if fall > 0 else Kind.IMPLAUSIBLE), 0
 
     def kinds(self) -> int:
         """Return what was dropped."""
@@ -143,13 +144,14 @@ class Waiting:
 
     def dump(self) -> list[Any]:
         return [
-            [line.dump() for line in self.lines], self.glitches, self.implausible, self.twin, self.twin_kind,
+            [line.dump() for line in self.lines], self.glitches, self.implausible, self.turns, self.twin,
+            self.twin_kind,
         ]  # fmt: skip
 
     @classmethod
     def load(cls, state: list[Any]) -> "Waiting":
         waiting = cls.__new__(cls)
-        lines, waiting.glitches, waiting.implausible, twin, waiting.twin_kind = state
+        lines, waiting.glitches, waiting.implausible, waiting.turns, twin, waiting.twin_kind = state
         waiting.lines = [Line.load(line) for line in lines]
         waiting.twin = None if twin is None else (twin[0], twin[1])
         return waiting
