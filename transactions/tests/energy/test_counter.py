@@ -42,6 +42,24 @@ SERIES = {
     "sessions after another": ([0, 4000, 9000, 9000, 0, 2000, 8000, 0, 1000], 18_000, Kind.RESET),
     "begins anew behind a glitch": ([LIFE, LIFE + 1000, ABSURD, 0, 1000], 2000, Kind.RESET | Kind.IMPLAUSIBLE),
     "goes on from a lower zero": ([LIFE, LIFE + 1000, 9_000_000, 9_000_500], 1500, Kind.SHIFT),
+    "goes on from a far lower zero": ([LIFE, LIFE + 1000, 5_000_000, 5_000_500], 1500, Kind.SHIFT),
+    "falls to more than half": ([9_000, 10_000, 6_000, 6_500], 1500, Kind.SHIFT),
+    "short session, then another": ([0, 5000, 10, 3000], 8000, Kind.RESET),
+    "spikes twice": (
+        [LIFE, LIFE + 1000, LIFE + 100_000, LIFE + 3000, LIFE + 80_000, LIFE + 5000, LIFE + 6000],
+        6000,
+        Kind.GLITCH,
+    ),
+    "two values of one instant, far apart": (
+        [(0, LIFE), (900, LIFE + 1000), (900, LIFE + 30_000)],
+        1000,
+        Kind.IMPLAUSIBLE,
+    ),
+    "stands still in another resolution, then leaps": (
+        [(0, LIFE), (3600, LIFE - 100), (3660, LIFE + 60_000)],
+        0,
+        Kind.IMPLAUSIBLE,
+    ),
     "goes on from a higher zero": ([LIFE, LIFE + 1000, 90_000_000, 90_000_500], 1500, Kind.JUMP),
     "rolls over": ([999_000, 999_900, 600, 1600], 2600, Kind.ROLLOVER),
     "rolls over at last": ([999_000, 999_900, 600], 1600, Kind.ROLLOVER),
@@ -72,6 +90,7 @@ STARTED = {
     "far above the start, one value": ([16_000_000], 0, 0, Kind.IMPLAUSIBLE),
     "far below the start": ([9_000_000, 9_000_400], 16_000_000, 400, Kind.ELSEWHERE),
     "rolls over behind the start": ([20, 120], 999_950, 170, Kind.ROLLOVER),
+    "counts from 0 beside a modulus that few have": ([110], 4_192_000, 110, Kind.SESSION),
     "may have rolled over": ([2_000, 2_500], 995_000, 2500, Kind.SESSION | Kind.FALLEN),
 }
 
@@ -116,6 +135,28 @@ def test_second_register_begins_anew_beside_the_first() -> None:
     for n in range(30):
         values += [(60 * n, LIFE + 100 * n), (60 * n + 20, 100 * (n % 5))]
     assert counted(values).energy == 2_900_000
+
+
+def test_fall_behind_one_glitch_is_no_second_register() -> None:
+    counter = counted([48_000, 49_000, 10_000, 49_500, 21_000], step_s=30)
+    assert counter.kinds() & Kind.FALLEN
+
+
+def test_second_register_is_no_spike_of_the_first() -> None:
+    values = [(3473, 144_748), (3473, 294_982), (4373, 160_015), (4373, 310_249)]
+    counter = counted(values, start=150_234)
+    assert (counter.energy, counter.kinds()) == (160_015_000, Kind.NONE)
+
+
+def test_second_register_that_could_be_the_first_is_told_by_its_distance() -> None:
+    """Sampled so rarely that the session's register could be the lifetime's next value."""
+    values = [(1247, 46_700), (1247, 197_000), (5747, 101_900), (5747, 252_100), (10_894, 308_800), (10_894, 459_100)]
+    assert counted(values, start=150_234).energy == 308_866_000
+
+
+def test_first_register_goes_on_behind_two_sessions_of_the_second() -> None:
+    values = [(0, LIFE), (60, 3000), (120, 3100), (180, 500), (240, 600), (300, LIFE + 700)]
+    assert (counted(values).energy, counted(values[:-1]).energy) == (700_000, 3_700_000)
 
 
 def test_increment_above_what_can_be_given_is_left_out() -> None:

@@ -73,6 +73,12 @@ RULES: dict[str, tuple[Evidence, float | None, str, set[str]]] = {
         {"energy_unknown", "meter_regression", "stop_ignored"}),
     "start and stop of 0, samples that rose": (
         lasted_an_hour(0, *hour(7000, zero=0), stop=0), 6300, "samples", {"stop_ignored"}),
+    "stop that repeats the start, and a session register that is near it": (
+        lasted_an_hour(10_000, sample(-3000, 3000), sample(-2000, 5000), sample(-1000, 8000), stop=10_000), 8000,
+        "samples", {"stop_ignored"}),
+    "stop of a register that is told in turn": (
+        lasted_an_hour(150_000, *hour(7000), *hour(7000, zero=9_000_000, context="Sample.Clock"), stop=9_007_000),
+        6300, "samples", {"implausible_energy", "stop_ignored"}),
     # registers and samples disagree
     "two figures that both can be": (
         lasted_an_hour(150_000, *hour(7000), max_power_w=150_000, stop=172_000), 22_000, "registers",
@@ -86,6 +92,10 @@ RULES: dict[str, tuple[Evidence, float | None, str, set[str]]] = {
     "reset, one sample, then the stop": (
         lasted_an_hour(150_000, *hour(7000), sample(-100, 200), stop=300), 6600, "mixed",
         {"meter_regression", "register_reset"}),
+    "reset, then a stop that goes on from before": (
+        lasted_an_hour(1000, *hour(7000, zero=1000), sample(-300, 10), sample(-200, 90), sample(-100, 200),
+                       stop=12_000), 11_000, "registers",
+        {"registers_disagree", "meter_regression", "register_reset"}),
     "stop of a session register": (
         lasted_an_hour(150_000, *hour(7000, zero=0), stop=6500), 6500, "mixed", {"meter_regression"}),
     "stop alone after samples": (
@@ -99,6 +109,8 @@ RULES: dict[str, tuple[Evidence, float | None, str, set[str]]] = {
         lasted_an_hour(0, begin(-HOUR, 150_000), *hour(7000), stop=157_000), 7000, "registers", set()),
     "start of 0 and a lifetime's register": (
         lasted_an_hour(0, *hour(7000, zero=16_000_000), stop=16_007_000), 7000, "mixed", {"start_unknown"}),
+    "session registers around samples that begin late": (
+        lasted_an_hour(0, *hour(7000, zero=16_000_000)[3:], stop=7050), 7050, "registers", set()),
     "session registers around a lifetime's register": (
         lasted_an_hour(0, *hour(7000, zero=16_000_000), stop=7000), 7000, "registers", set()),
     "session register at the start, a lifetime's in the samples": (
@@ -125,6 +137,8 @@ RULES: dict[str, tuple[Evidence, float | None, str, set[str]]] = {
     "end sample before the stop, and a stop of more": (
         lasted_an_hour(150_000, *hour(7000), end(0, 157_000), stop=159_000), 9000, "registers",
         {"registers_disagree"}),
+    "end sample alone, and a stop of more": (
+        evidence(100, end(0, 9100), stop=12_000), 11_900, "registers", {"registers_disagree"}),
     "end sample that repeats the start while it runs": (
         lasted_an_hour(150_000, *hour(7000), end(-60, 150_000)), 6300, "samples", set()),
     "end sample of 0": (
@@ -185,6 +199,9 @@ RULES: dict[str, tuple[Evidence, float | None, str, set[str]]] = {
     "Wh said as kWh, by power": (
         lasted_an_hour(150_000_000, *power(7000), stop=157_000_000, max_power_w=22_000), 7000, "estimated",
         {"unit_suspect", "implausible_energy", "energy_estimated", "stop_ignored"}),
+    "two registers, a thousandfold apart by chance": (
+        lasted_an_hour(4_200_000, sample(-30, 4200, context="Sample.Clock"), sample(-30, 4_204_200)), 4200, "samples",
+        set()),
     "begin in kWh": (
         lasted_an_hour(150, *hour(7000), stop=157_000), 7000, "mixed", {"unit_suspect", "start_unknown"}),
     "begin in kWh, while it runs": (

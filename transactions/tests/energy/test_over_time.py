@@ -53,6 +53,7 @@ SERIES = {
         [*every_quarter(300, 1800), *[each for name in ("L1", "L2", "L3")
                                       for each in every_quarter(100, 600, phase=name)]], 1500),
     "other units": ([*every_quarter(LIFE, LIFE + 1000), *every_quarter(7, 8000, 9, unit="kW")], 1000),
+    "rolls over at last": (every_quarter(999_000, 999_900, 600), 1600),
     "nothing": ([], 0),
     "one value": (every_quarter(LIFE), 0),
 }  # fmt: skip

@@ -38,6 +38,7 @@ def found(meter_start_wh, begin_wh, first_wh, *, is_timed: bool = True) -> Start
         (7000, 7000.4, 7100, Start(7 * KWH, "meter_start")),
         (7000, 7900, 8000, Start(7 * KWH, "meter_start")),
         (7100, 9400, 9500, Start(9400_000, "begin_sample", other=7100_000)),
+        (7100, 7600, 7700, Start(7600_000, "begin_sample", other=7100_000)),
         (7100, 9400, 7200, Start(7100_000, "meter_start", other=9400_000)),
         (7100, 9400, None, Start(7100_000, "meter_start", other=9400_000)),
         (None, None, 500, Start(0)),

@@ -75,6 +75,7 @@ def test_order_within_a_message_says_nothing() -> None:
 def test_phase_that_is_missing_at_an_instant_counts_as_it_was() -> None:
     given = [*phases(-40, 500, 400, 600), *phases(-30, 700, 450, names=["L1", "L3"]), *phases(-20, 700, 400, 700)]
     assert counted_wh(tally(1000, given)) == 800
+    assert counted_wh(tally(1000, given[:5])) == 550
 
 
 def test_phases_of_two_contexts_are_not_added() -> None:
